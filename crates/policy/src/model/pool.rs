@@ -1,0 +1,170 @@
+//! Pools of servers.
+
+use super::Timeouts;
+use crate::source::Span;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// A set of servers that answer alike.
+#[derive(Clone, Debug)]
+pub struct Pool {
+    /// Its name in the file.
+    pub name: String,
+    /// Its servers; never empty.
+    pub servers: Vec<Server>,
+    /// How a server is chosen.
+    pub balance: Balance,
+    /// Whether and how a session stays on its server.
+    pub sticky: Option<Sticky>,
+    /// Active health checks; `None` means that servers count as up.
+    pub health: Option<Health>,
+    /// What `Host` servers see; `None` means the client's.
+    pub host: Option<String>,
+    /// Times towards its servers, where the route does not say otherwise.
+    pub timeouts: Timeouts,
+    /// The name's place.
+    pub at: Span,
+}
+
+/// One server of a pool. Its identity is (pool name, address).
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// The address as written; shown in logs.
+    pub name: String,
+    /// Where to connect.
+    pub address: SocketAddr,
+    /// Share relative to the others, 1 to 1000; 0 takes no new work.
+    pub weight: u32,
+    /// Where it is written.
+    pub at: Span,
+}
+
+/// How a server is chosen from a pool.
+#[derive(Clone, Debug, Default)]
+pub enum Balance {
+    /// Smooth weighted round robin.
+    #[default]
+    RoundRobin,
+    /// The fewest requests in flight relative to weight.
+    LeastRequests,
+    /// The better of two drawn at random ("power of two choices").
+    P2c,
+    /// Consistent hashing of a value.
+    RingHash(Expression),
+}
+
+/// A value taken from a request: for now one fact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expression {
+    /// The fact.
+    pub fact: Fact,
+    /// As written.
+    pub text: String,
+}
+
+/// Something that is known of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fact {
+    /// `method`.
+    Method,
+    /// `scheme`: `http` or `https`, as the client used it.
+    Scheme,
+    /// `host`, in lower case, without the port.
+    Host,
+    /// `path`, normalised.
+    Path,
+    /// `query.NAME`: the first parameter of that name, decoded.
+    Query(String),
+    /// `header.NAME`: the first field of that name (kept in lower case).
+    Header(String),
+    /// `cookie.NAME`: the first cookie of that name.
+    Cookie(String),
+    /// `capture.NAME`, and in texts also `NAME`: a segment or remainder that the route's path captured.
+    Capture(String),
+    /// `client.ip`.
+    ClientIp,
+}
+
+/// How a session is recognised and kept on its server.
+#[derive(Clone, Debug)]
+pub enum Sticky {
+    /// By a cookie that we insert and sign.
+    Cookie(StickyCookie),
+    /// By a value that the application has anyway.
+    By(StickyBy),
+}
+
+/// A cookie of ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StickyCookie {
+    /// Its name (`tidegate` unless said otherwise).
+    pub name: String,
+    /// `Path`.
+    pub path: String,
+    /// `Domain`; `None` makes it a host-only cookie.
+    pub domain: Option<String>,
+    /// `Max-Age`; `None` makes it a session cookie.
+    pub expire: Option<Duration>,
+    /// `Secure`; `None` means: when the client came over TLS.
+    pub secure: Option<bool>,
+    /// `HttpOnly` (default true).
+    pub http_only: bool,
+    /// `SameSite` (default `Lax`).
+    pub same_site: SameSite,
+}
+
+/// The attribute `SameSite`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SameSite {
+    /// `Lax`.
+    #[default]
+    Lax,
+    /// `Strict`.
+    Strict,
+    /// `None`; needs `Secure`.
+    None,
+}
+
+/// A value of the application's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StickyBy {
+    /// What identifies the session.
+    pub expression: Expression,
+    /// How long a record lives after its last use (default 1h).
+    pub expire: Duration,
+    /// How many records are kept (default 1,000,000); the least recently used goes first.
+    pub max: usize,
+}
+
+/// Active health checks.
+#[derive(Clone, Debug)]
+pub struct Health {
+    /// What is asked.
+    pub probe: Probe,
+    /// Time between two checks of one server (jittered by a tenth).
+    pub every: Duration,
+    /// Time for one check.
+    pub timeout: Duration,
+    /// Successes in a row that bring a server up.
+    pub rise: u32,
+    /// Failures in a row that take it down.
+    pub fall: u32,
+    /// Another port to ask than the one that serves.
+    pub port: Option<u16>,
+}
+
+/// What a health check asks.
+#[derive(Clone, Debug)]
+pub enum Probe {
+    /// An HTTP GET.
+    Http {
+        /// The path (and query).
+        path: String,
+        /// The `Host` field; `None` means the server's address.
+        host: Option<String>,
+        /// Statuses that are a success (default 200 to 399), inclusive ranges.
+        expect: Vec<(u16, u16)>,
+    },
+    /// That a connection opens.
+    Tcp,
+}

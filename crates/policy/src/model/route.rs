@@ -1,0 +1,164 @@
+//! Sites, routes, and where they lead.
+
+use super::{Bounds, Fact, ListenerId, Networks, PoolId, Timeouts, Tls};
+use crate::source::Span;
+
+/// What is served under one or more host names.
+#[derive(Clone, Debug)]
+pub struct Site {
+    /// Its key in the file.
+    pub name: String,
+    /// The hosts it answers for: its key and its aliases.
+    pub hosts: Vec<HostPattern>,
+    /// The listeners it is reachable through; `None` means all.
+    pub listeners: Option<Vec<ListenerId>>,
+    /// Its routes, first match wins.
+    pub routes: Vec<Route>,
+    /// The port of the TLS listener that plain requests are redirected to; `None`: no redirect.
+    pub redirect_to_https: Option<u16>,
+    /// Its own certificates.
+    pub tls: Tls,
+    /// Sizes.
+    pub bounds: Bounds,
+    /// Its own error pages.
+    pub errors: Vec<ErrorPage>,
+    /// Where it is written.
+    pub at: Span,
+}
+
+/// Which hosts a site answers for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum HostPattern {
+    /// One name, in lower case; or an address literal.
+    Exact(String),
+    /// `*.name`: any name below it, at any depth. Kept as `.name`.
+    Wildcard(String),
+    /// `'*'`.
+    Any,
+}
+
+/// A page of the operator's own for statuses that Tidegate itself answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ErrorPage {
+    /// Statuses it is for, inclusive.
+    pub statuses: (u16, u16),
+    /// HTML text, given to clients that accept HTML; `{status}` and `{reason}` may stand in it.
+    pub html: Option<String>,
+    /// JSON text, given to the others; same places.
+    pub json: Option<String>,
+}
+
+/// One line of a site: conditions, and where requests that fulfil them go.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// Its name, or one made of its matchers (`/api/*`).
+    pub name: String,
+    /// By path.
+    pub path: PathPattern,
+    /// By method, in upper case; empty means any.
+    pub methods: Vec<String>,
+    /// By header field; names in lower case.
+    pub headers: Vec<(String, ValueMatch)>,
+    /// By query parameter (decoded).
+    pub queries: Vec<(String, ValueMatch)>,
+    /// By cookie.
+    pub cookies: Vec<(String, ValueMatch)>,
+    /// By client address.
+    pub client: Option<Networks>,
+    /// Where it leads.
+    pub to: Target,
+    /// Times on this route.
+    pub timeouts: Timeouts,
+    /// Where it is written.
+    pub at: Span,
+}
+
+/// A condition on the path, in normalised form.
+#[derive(Clone, Debug)]
+pub enum PathPattern {
+    /// Any path.
+    Any,
+    /// Segments after the leading slash (`/users/{id}`); an exact path when `rest` is false, else a prefix
+    /// by whole segments (`/api/*`, which matches `/api` itself too).
+    Segments {
+        /// One entry per segment; a trailing slash is an empty last segment.
+        segments: Vec<Segment>,
+        /// Whether anything may follow, captured as `rest`.
+        rest: bool,
+    },
+    /// A regular expression over the whole path; named groups are captures.
+    Regex(regex::Regex),
+}
+
+/// One segment of a path.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Segment {
+    /// These very characters, in normalised form.
+    Literal(String),
+    /// Any one segment that is not empty, captured under this name.
+    Capture(String),
+}
+
+/// A condition on a value that may be missing.
+#[derive(Clone, Debug)]
+pub enum ValueMatch {
+    /// Exactly this text.
+    Exact(String),
+    /// There (`true`) or not there (`false`).
+    Present(bool),
+    /// Begins with.
+    Prefix(String),
+    /// Matches, anywhere unless anchored.
+    Regex(regex::bytes::Regex),
+    /// One of.
+    In(Vec<String>),
+    /// Not so; a missing value fulfils `not`.
+    Not(Box<ValueMatch>),
+}
+
+/// Where a route leads.
+#[derive(Clone, Debug)]
+pub enum Target {
+    /// To a pool.
+    Pool(PoolId),
+    /// To one of several pools by share.
+    Split(Vec<Arm>),
+    /// To another URL.
+    Redirect {
+        /// 301, 302, 303, 307 or 308.
+        status: u16,
+        /// The `Location`; keeps the request's query unless it has one itself.
+        location: Text,
+    },
+    /// To a fixed answer.
+    Answer {
+        /// The status.
+        status: u16,
+        /// The body.
+        body: Text,
+        /// Fields, in order.
+        headers: Vec<(String, Text)>,
+    },
+}
+
+/// One arm of a split. All arms of one split have the same `sticky`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arm {
+    /// The pool.
+    pub pool: PoolId,
+    /// Its share in hundredths of a percent; the arms of a split sum to 10,000.
+    pub share: u32,
+}
+
+/// A text with values in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Text(pub Vec<TextPart>);
+
+/// A piece of a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TextPart {
+    /// As it is.
+    Literal(String),
+    /// The value of a fact; nothing when it is missing.
+    Fact(Fact),
+}
