@@ -1,1 +1,7 @@
-//! Tidegate.
+//! Tidegate: a layer 7 load balancer.
+//!
+//! The modules stand in the order in which a request meets them. `ARCHITECTURE.md` tells the life of a
+//! request from accept to access log.
+
+pub mod engine;
+pub mod state;

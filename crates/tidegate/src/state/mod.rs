@@ -1,0 +1,6 @@
+//! The few cells that workers share, each with a name, keyed by identity so that they outlive a
+//! configuration. Everything else is a worker's own.
+
+mod server;
+
+pub use server::{HealthCell, PoolCells, ServerCell};
