@@ -40,6 +40,8 @@ pub struct Policy {
     pub pools: Vec<Pool>,
     /// All sites, in the order of the file.
     pub sites: Vec<Site>,
+    /// Error pages where no site is known or the site has none for the status; the narrowest range first.
+    pub errors: Vec<ErrorPage>,
     /// The file's `tests:`.
     pub tests: Vec<Test>,
 }

@@ -1,7 +1,8 @@
 //! Sites, routes, and where they lead.
 
-use super::{Bounds, Fact, ListenerId, Networks, PoolId, Timeouts, Tls};
+use super::{Bounds, Fact, ListenerId, Networks, Pool, PoolId, Timeouts, Tls};
 use crate::source::Span;
+use std::time::Duration;
 
 /// What is served under one or more host names.
 #[derive(Clone, Debug)]
@@ -20,7 +21,7 @@ pub struct Site {
     pub tls: Tls,
     /// Sizes.
     pub bounds: Bounds,
-    /// Its own error pages.
+    /// Its own error pages, the narrowest range first; [`Policy::errors`](super::Policy::errors) come after.
     pub errors: Vec<ErrorPage>,
     /// Where it is written.
     pub at: Span,
@@ -67,10 +68,32 @@ pub struct Route {
     pub client: Option<Networks>,
     /// Where it leads.
     pub to: Target,
-    /// Times on this route.
+    /// Times on this route. Towards a server ask [`Route::server_timeouts`].
     pub timeouts: Timeouts,
+    /// What the route or its site itself says of times towards servers; wins over the pool's.
+    pub own_timeouts: OwnTimeouts,
     /// Where it is written.
     pub at: Span,
+}
+
+/// Times towards servers that a route or its site sets itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OwnTimeouts {
+    /// To open a connection.
+    pub connect: Option<Duration>,
+    /// To the first byte of an answer.
+    pub first_byte: Option<Duration>,
+}
+
+impl Route {
+    /// The times towards servers of `pool` on this route: what route or site say, else what the pool says.
+    pub fn server_timeouts(&self, pool: &Pool) -> Timeouts {
+        Timeouts {
+            connect: self.own_timeouts.connect.unwrap_or(pool.timeouts.connect),
+            first_byte: self.own_timeouts.first_byte.unwrap_or(pool.timeouts.first_byte),
+            ..self.timeouts
+        }
+    }
 }
 
 /// A condition on the path, in normalised form.
