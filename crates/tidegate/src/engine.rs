@@ -66,5 +66,5 @@ impl Engine {
     pub fn stop(&self) {}
 
     /// Returns when all workers have ended.
-    pub fn wait(self) {}
+    pub fn wait(&self) {}
 }
