@@ -1,1 +1,15 @@
-//! Placeholder head; replaced below.
+//! Bytes to values and back, without IO.
+//!
+//! What the protocols say on the wire: HTTP/1 heads and chunks, URIs, cookies, forwarding fields. No runtime,
+//! no clock, no sockets, so that all of it is tested in memory and fuzzed.
+//!
+//! Invariants:
+//! - No input makes it panic.
+//! - What could be read in two ways is refused with an error that names the rule.
+//! - The result does not depend on how the input was cut into pieces.
+
+pub mod cookie;
+pub mod field;
+pub mod forwarded;
+pub mod h1;
+pub mod uri;

@@ -1,0 +1,295 @@
+//! Field lines as places in a buffer, and the strict gate that every head passes.
+
+use super::{FIELDS_MAX, Framing, HeadError, HeadLimits, Version};
+
+/// A range of bytes in a buffer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Span {
+    /// First byte.
+    pub start: u32,
+    /// One past the last.
+    pub end: u32,
+}
+
+impl Span {
+    /// The range from `start` to `end`, which are places in one head.
+    pub(super) fn new(start: usize, end: usize) -> Span {
+        debug_assert!(start <= end && end <= u32::MAX as usize);
+        Span { start: start as u32, end: end as u32 }
+    }
+
+    /// The place of `part`, which is a part of `buffer`.
+    pub(super) fn within(buffer: &[u8], part: &[u8]) -> Span {
+        let start = part.as_ptr() as usize - buffer.as_ptr() as usize;
+        Span::new(start, start + part.len())
+    }
+
+    /// The bytes themselves.
+    pub fn of(self, buffer: &[u8]) -> &[u8] {
+        &buffer[self.start as usize..self.end as usize]
+    }
+
+    /// Number of bytes.
+    pub fn len(self) -> usize {
+        (self.end - self.start) as usize
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(self) -> bool {
+        self.start == self.end
+    }
+}
+
+/// Fields that the proxy itself looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "each is the field of that name")]
+pub enum Known {
+    Other,
+    Accept,
+    Connection,
+    ContentLength,
+    ContentType,
+    Cookie,
+    Date,
+    Expect,
+    Forwarded,
+    Host,
+    KeepAlive,
+    ProxyConnection,
+    SetCookie,
+    Te,
+    Trailer,
+    TransferEncoding,
+    Upgrade,
+    UserAgent,
+    XForwardedFor,
+    XForwardedHost,
+    XForwardedProto,
+    XRequestId,
+}
+
+impl Known {
+    /// Which field a name stands for. By length first: most names end there.
+    pub fn of(name: &[u8]) -> Known {
+        let candidates: &[(&[u8], Known)] = match name.len() {
+            2 => &[(b"te", Known::Te)],
+            4 => &[(b"host", Known::Host), (b"date", Known::Date)],
+            6 => &[(b"accept", Known::Accept), (b"cookie", Known::Cookie), (b"expect", Known::Expect)],
+            7 => &[(b"upgrade", Known::Upgrade), (b"trailer", Known::Trailer)],
+            9 => &[(b"forwarded", Known::Forwarded)],
+            10 => &[
+                (b"connection", Known::Connection),
+                (b"user-agent", Known::UserAgent),
+                (b"set-cookie", Known::SetCookie),
+                (b"keep-alive", Known::KeepAlive),
+            ],
+            12 => &[(b"content-type", Known::ContentType), (b"x-request-id", Known::XRequestId)],
+            14 => &[(b"content-length", Known::ContentLength)],
+            15 => &[(b"x-forwarded-for", Known::XForwardedFor)],
+            16 => {
+                &[(b"x-forwarded-host", Known::XForwardedHost), (b"proxy-connection", Known::ProxyConnection)]
+            }
+            17 => &[
+                (b"transfer-encoding", Known::TransferEncoding),
+                (b"x-forwarded-proto", Known::XForwardedProto),
+            ],
+            _ => &[],
+        };
+        candidates
+            .iter()
+            .find(|(known, _)| name.eq_ignore_ascii_case(known))
+            .map_or(Known::Other, |(_, known)| *known)
+    }
+
+    /// Fields for one hop by their own nature (RFC 9110 section 7.6.1). `Transfer-Encoding` is one too, but
+    /// a relay keeps the framing.
+    fn is_hop(self) -> bool {
+        matches!(
+            self,
+            Known::Connection | Known::KeepAlive | Known::ProxyConnection | Known::Te | Known::Upgrade
+        )
+    }
+}
+
+/// One field line.
+#[derive(Clone, Copy, Debug)]
+pub struct Field {
+    /// The whole line with its CRLF.
+    pub line: Span,
+    /// The name.
+    pub name: Span,
+    /// The value, without white space around it.
+    pub value: Span,
+    /// Which field it is.
+    pub known: Known,
+    /// Whether it is for one hop only, and goes no further.
+    pub hop: bool,
+}
+
+/// What the fields say about the message and its connection.
+#[derive(Default)]
+pub(super) struct Summary {
+    pub length: Option<u64>,
+    pub coding: bool,
+    pub close: bool,
+    pub keep_alive: bool,
+    pub upgrade_token: bool,
+    pub upgrade_field: bool,
+    pub host: Option<Span>,
+    pub expect: Option<Span>,
+    nominates: bool,
+}
+
+/// Room for what httparse finds.
+pub(super) type Slots<'b> = [std::mem::MaybeUninit<httparse::Header<'b>>; FIELDS_MAX];
+
+/// Number of slots that limits allow.
+pub(super) fn slots(limits: HeadLimits) -> usize {
+    usize::from(limits.fields).min(FIELDS_MAX)
+}
+
+/// Takes over what httparse found, and is stricter where httparse is lenient: each line must end in CRLF.
+pub(super) fn collect(
+    buffer: &[u8],
+    headers: &[httparse::Header<'_>],
+    length: usize,
+    fields: &mut Vec<Field>,
+) -> Result<Summary, HeadError> {
+    fields.clear();
+    let mut summary = Summary::default();
+    for header in headers {
+        let name = Span::within(buffer, header.name.as_bytes());
+        // httparse points an empty value somewhere of its own.
+        let value = if header.value.is_empty() {
+            Span { start: name.end + 1, end: name.end + 1 }
+        } else {
+            Span::within(buffer, header.value)
+        };
+        let known = Known::of(header.name.as_bytes());
+        if let Some(last) = fields.last_mut() {
+            last.line.end = name.start;
+        }
+        let line = Span { start: name.start, end: (length - 2) as u32 };
+        fields.push(Field { line, name, value, known, hop: known.is_hop() });
+        summary.note(known, value, header.value)?;
+    }
+    let first = fields.first().map_or(length - 2, |field| field.line.start as usize);
+    let ends = fields.iter().map(|field| field.line.end as usize);
+    for end in std::iter::once(first).chain(ends).chain(std::iter::once(length)) {
+        if end < 2 || buffer[end - 2..end] != *b"\r\n" {
+            return Err(HeadError::BareLf);
+        }
+    }
+    if summary.nominates {
+        mark_nominated(buffer, fields)?;
+    }
+    Ok(summary)
+}
+
+impl Summary {
+    fn note(&mut self, known: Known, place: Span, value: &[u8]) -> Result<(), HeadError> {
+        match known {
+            Known::Host => {
+                if self.host.replace(place).is_some() {
+                    return Err(HeadError::HostRepeated);
+                }
+            }
+            Known::ContentLength => {
+                if self.length.replace(parse_length(value)?).is_some() {
+                    return Err(HeadError::LengthRepeated);
+                }
+            }
+            Known::TransferEncoding => {
+                if std::mem::replace(&mut self.coding, true) {
+                    return Err(HeadError::CodingInvalid);
+                }
+                check_coding(value)?;
+            }
+            Known::Connection => self.note_connection(value),
+            Known::Upgrade => self.upgrade_field |= !names_h2c(value),
+            Known::Expect => self.expect = Some(place),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn note_connection(&mut self, value: &[u8]) {
+        for token in crate::field::list(value) {
+            if token.eq_ignore_ascii_case(b"close") {
+                self.close = true;
+            } else if token.eq_ignore_ascii_case(b"keep-alive") {
+                self.keep_alive = true;
+            } else if token.eq_ignore_ascii_case(b"upgrade") {
+                self.upgrade_token = true;
+            } else {
+                self.nominates = true;
+            }
+        }
+    }
+
+    /// Whether the connection may live on after this message (RFC 9112 section 9.3).
+    pub(super) fn persists(&self, version: Version) -> bool {
+        !self.close && (version == Version::Http11 || self.keep_alive)
+    }
+
+    /// The framing that the fields speak of, if any.
+    pub(super) fn framing(&self, version: Version) -> Result<Option<Framing>, HeadError> {
+        match (self.coding, self.length) {
+            (true, Some(_)) => Err(HeadError::LengthWithCoding),
+            (true, None) if version == Version::Http10 => Err(HeadError::CodingInvalid),
+            (true, None) => Ok(Some(Framing::Chunked)),
+            (false, length) => Ok(length.map(Framing::Length)),
+        }
+    }
+}
+
+/// RFC 9110 section 8.6: digits alone; no list, no sign.
+fn parse_length(value: &[u8]) -> Result<u64, HeadError> {
+    // 19 digits cannot overflow, and no body is longer.
+    if value.is_empty() || value.len() > 19 || !value.iter().all(u8::is_ascii_digit) {
+        return Err(HeadError::LengthInvalid);
+    }
+    Ok(value.iter().fold(0, |number, digit| number * 10 + u64::from(digit - b'0')))
+}
+
+/// Exactly `chunked`. A list, even one that ends so, is read differently by different servers.
+fn check_coding(value: &[u8]) -> Result<(), HeadError> {
+    if value.eq_ignore_ascii_case(b"chunked") {
+        return Ok(());
+    }
+    let mut codings = crate::field::list(value).peekable();
+    let known = codings.peek().is_none()
+        || codings.any(|coding| coding.to_ascii_lowercase().windows(7).any(|part| part == b"chunked"));
+    Err(if known { HeadError::CodingInvalid } else { HeadError::CodingUnknown })
+}
+
+fn names_h2c(value: &[u8]) -> bool {
+    crate::field::list(value).any(|token| token.eq_ignore_ascii_case(b"h2c"))
+}
+
+/// Marks the fields that `Connection` names; refuses to take away what others rely on.
+fn mark_nominated(buffer: &[u8], fields: &mut [Field]) -> Result<(), HeadError> {
+    for index in 0..fields.len() {
+        if fields[index].known != Known::Connection {
+            continue;
+        }
+        for token in crate::field::list(fields[index].value.of(buffer)) {
+            match Known::of(token) {
+                Known::Host | Known::ContentLength | Known::TransferEncoding => {
+                    return Err(HeadError::ConnectionNomination);
+                }
+                _ => {}
+            }
+            for field in fields.iter_mut() {
+                field.hop |= field.name.of(buffer).eq_ignore_ascii_case(token);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether a head that was unfinished at `searched` bytes deserves another look: a line has ended since. So a
+/// head that drips in is not parsed once a byte.
+pub(super) fn has_new_line(buffer: &[u8], searched: usize) -> bool {
+    buffer.get(searched..).is_none_or(|new| memchr::memchr(b'\n', new).is_some())
+}

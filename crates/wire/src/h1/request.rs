@@ -1,0 +1,342 @@
+//! The head of a request.
+
+use super::field::{Summary, collect, has_new_line, slots};
+use super::{FIELDS_MAX, Field, Framing, HeadError, HeadLimits, Known, Span, Version};
+use std::mem::MaybeUninit;
+
+/// The method, as far as the proxy treats it specially.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs, reason = "each is the method of that name")]
+pub enum Method {
+    Get,
+    Head,
+    Post,
+    Put,
+    Delete,
+    Connect,
+    Options,
+    Trace,
+    Patch,
+    #[default]
+    Other,
+}
+
+impl Method {
+    /// Methods are case-sensitive (RFC 9110 section 9.1).
+    pub fn of(text: &[u8]) -> Method {
+        match text {
+            b"GET" => Method::Get,
+            b"HEAD" => Method::Head,
+            b"POST" => Method::Post,
+            b"PUT" => Method::Put,
+            b"DELETE" => Method::Delete,
+            b"CONNECT" => Method::Connect,
+            b"OPTIONS" => Method::Options,
+            b"TRACE" => Method::Trace,
+            b"PATCH" => Method::Patch,
+            _ => Method::Other,
+        }
+    }
+
+    /// Whether doing it twice is like doing it once (RFC 9110 section 9.2.2).
+    pub fn is_idempotent(self) -> bool {
+        self.is_safe() || matches!(self, Method::Put | Method::Delete)
+    }
+
+    /// Whether it only reads (RFC 9110 section 9.2.1).
+    pub fn is_safe(self) -> bool {
+        matches!(self, Method::Get | Method::Head | Method::Options | Method::Trace)
+    }
+}
+
+/// The form of a target (RFC 9112 section 3.2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TargetForm {
+    /// `/path?query`.
+    #[default]
+    Origin,
+    /// `http://host/path?query`.
+    Absolute,
+    /// `host:port`, for CONNECT only.
+    Authority,
+    /// `*`, for OPTIONS only.
+    Asterisk,
+}
+
+/// The scheme of a target in absolute form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// `http`.
+    Http,
+    /// `https`.
+    Https,
+}
+
+/// A request's head as places in the buffer that it was parsed from. Its storage is used again.
+#[derive(Debug)]
+pub struct RequestHead {
+    /// The method.
+    pub method: Method,
+    /// The method as it came.
+    pub method_text: Span,
+    /// The target as it came.
+    pub target: Span,
+    /// Its form.
+    pub form: TargetForm,
+    /// The scheme, in absolute form.
+    pub scheme: Option<Scheme>,
+    /// The path as it came; empty (meaning `/`) in absolute form without one and in authority form.
+    pub path: Span,
+    /// What follows the question mark.
+    pub query: Option<Span>,
+    /// The validated authority: the target's, else that of `Host`; empty in HTTP/1.0 without any.
+    pub host: Span,
+    /// The version.
+    pub version: Version,
+    /// The fields, in order.
+    pub fields: Vec<Field>,
+    /// How the body is framed; never [`Framing::Close`].
+    pub framing: Framing,
+    /// Whether the client wants the connection kept.
+    pub keep_alive: bool,
+    /// Whether the client waits for a 100 before it sends the body.
+    pub expect_continue: bool,
+    /// Whether the client asks for another protocol (other than `h2c`, which is never passed on).
+    pub upgrade: bool,
+    /// Bytes of the head.
+    pub length: u32,
+    /// Up to where an earlier look found no end.
+    searched: usize,
+}
+
+impl RequestHead {
+    /// Storage for heads.
+    pub fn new() -> RequestHead {
+        RequestHead {
+            method: Method::Other,
+            method_text: Span::default(),
+            target: Span::default(),
+            form: TargetForm::Origin,
+            scheme: None,
+            path: Span::default(),
+            query: None,
+            host: Span::default(),
+            version: Version::Http11,
+            fields: Vec::with_capacity(16),
+            framing: Framing::None,
+            keep_alive: false,
+            expect_continue: false,
+            upgrade: false,
+            length: 0,
+            searched: 0,
+        }
+    }
+
+    /// Forgets how far an unfinished head was searched, before a head in another place is parsed.
+    pub fn reset(&mut self) {
+        self.searched = 0;
+    }
+
+    /// Becomes a head of which nothing is known.
+    pub fn clear(&mut self) {
+        let fields = std::mem::take(&mut self.fields);
+        *self = RequestHead { fields, ..RequestHead::new() };
+        self.fields.clear();
+    }
+
+    /// Parses the head at the start of `buffer`. `false`: more bytes are needed; call again with the same
+    /// bytes and more behind them.
+    ///
+    /// # Errors
+    /// When it breaks a rule of RFC 9112, could be read in two ways, or exceeds `limits`.
+    pub fn parse(&mut self, buffer: &[u8], limits: HeadLimits) -> Result<bool, HeadError> {
+        if self.searched > 0 && !has_new_line(buffer, self.searched) {
+            self.searched = buffer.len();
+            return incomplete(buffer, limits);
+        }
+        let mut storage = [const { MaybeUninit::uninit() }; FIELDS_MAX];
+        let mut request = httparse::Request::new(&mut []);
+        let status = request.parse_with_uninit_headers(buffer, &mut storage[..slots(limits)]);
+        let length = match status {
+            Ok(httparse::Status::Complete(length)) => length,
+            Ok(httparse::Status::Partial) => {
+                self.searched = buffer.len();
+                return incomplete(buffer, limits);
+            }
+            Err(error) => return Err(bad_start(buffer, error)),
+        };
+        self.searched = 0;
+        if length > limits.bytes as usize {
+            return Err(too_large(buffer, limits));
+        }
+        let (Some(method), Some(target), Some(version)) = (request.method, request.path, request.version)
+        else {
+            return Err(HeadError::Malformed);
+        };
+        self.method = Method::of(method.as_bytes());
+        self.method_text = Span::within(buffer, method.as_bytes());
+        // RFC 9112 section 2.2 lets us skip an empty line before the request; one is enough.
+        if !matches!(buffer[..self.method_text.start as usize], [] | [b'\r', b'\n']) {
+            return Err(HeadError::Malformed);
+        }
+        self.version = if version == 1 { Version::Http11 } else { Version::Http10 };
+        self.target = Span::within(buffer, target.as_bytes());
+        self.length = length as u32;
+        let summary = collect(buffer, request.headers, length, &mut self.fields)?;
+        self.read_target(buffer)?;
+        self.read_host(buffer, &summary)?;
+        self.framing = summary.framing(self.version)?.unwrap_or_default();
+        self.keep_alive = summary.persists(self.version);
+        self.upgrade = summary.upgrade_token && summary.upgrade_field && self.version == Version::Http11;
+        self.expect_continue = false;
+        if let Some(expect) = summary.expect.filter(|_| self.version == Version::Http11) {
+            if !expect.of(buffer).eq_ignore_ascii_case(b"100-continue") {
+                return Err(HeadError::Expectation);
+            }
+            self.expect_continue = true;
+        }
+        Ok(true)
+    }
+
+    /// All values of the field called `name`, in order; `buffer` is what was parsed.
+    pub fn values<'a>(&'a self, buffer: &'a [u8], name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        values(&self.fields, buffer, name)
+    }
+
+    /// The first field of that kind.
+    pub fn known(&self, known: Known) -> Option<&Field> {
+        self.fields.iter().find(|field| field.known == known)
+    }
+
+    fn read_target(&mut self, buffer: &[u8]) -> Result<(), HeadError> {
+        let target = self.target.of(buffer);
+        if target.iter().any(|byte| !byte.is_ascii_graphic() || matches!(byte, b'#' | b'\\')) {
+            return Err(HeadError::Target);
+        }
+        self.scheme = None;
+        self.host = Span::default();
+        self.query = None;
+        let start = self.target.start as usize;
+        if self.method == Method::Connect {
+            self.form = TargetForm::Authority;
+            self.host = self.target;
+            self.path = Span::new(start, start);
+            // RFC 9112 section 3.2.3: the port is not optional.
+            let with_port =
+                crate::uri::split_authority(target).is_some_and(|authority| authority.port.is_some());
+            return if with_port { Ok(()) } else { Err(HeadError::Target) };
+        }
+        if target == b"*" {
+            self.form = TargetForm::Asterisk;
+            self.path = self.target;
+            return if self.method == Method::Options { Ok(()) } else { Err(HeadError::Target) };
+        }
+        let path_start = if target.starts_with(b"/") {
+            self.form = TargetForm::Origin;
+            0
+        } else {
+            self.form = TargetForm::Absolute;
+            self.read_absolute(target)?
+        };
+        let end = target.len();
+        let path_end = memchr::memchr(b'?', &target[path_start..]).map_or(end, |at| path_start + at);
+        self.path = Span::new(start + path_start, start + path_end);
+        if path_end < end {
+            self.query = Some(Span::new(start + path_end + 1, start + end));
+        }
+        Ok(())
+    }
+
+    /// Reads scheme and authority; returns where the path begins in `target`.
+    fn read_absolute(&mut self, target: &[u8]) -> Result<usize, HeadError> {
+        let starts = |scheme: &[u8]| {
+            target.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+        };
+        let (scheme, authority) = if starts(b"http://") {
+            (Scheme::Http, 7)
+        } else if starts(b"https://") {
+            (Scheme::Https, 8)
+        } else {
+            return Err(HeadError::Target);
+        };
+        self.scheme = Some(scheme);
+        let end = memchr::memchr2(b'/', b'?', &target[authority..]).map_or(target.len(), |at| authority + at);
+        if end == authority {
+            return Err(HeadError::Target);
+        }
+        let start = self.target.start as usize;
+        self.host = Span::new(start + authority, start + end);
+        Ok(end)
+    }
+
+    fn read_host(&mut self, buffer: &[u8], summary: &Summary) -> Result<(), HeadError> {
+        let field = summary.host;
+        if field.is_none() && self.version == Version::Http11 {
+            return Err(HeadError::HostMissing);
+        }
+        if let Some(field) = field {
+            let value = field.of(buffer);
+            if crate::uri::split_authority(value).is_none() {
+                return Err(HeadError::HostInvalid);
+            }
+            if self.host.is_empty() {
+                self.host = field;
+            } else if !self.host.of(buffer).eq_ignore_ascii_case(value) {
+                return Err(HeadError::HostMismatch);
+            }
+        } else if !self.host.is_empty() && crate::uri::split_authority(self.host.of(buffer)).is_none() {
+            return Err(HeadError::Target);
+        }
+        Ok(())
+    }
+}
+
+impl Default for RequestHead {
+    fn default() -> Self {
+        RequestHead::new()
+    }
+}
+
+pub(super) fn values<'a>(
+    fields: &'a [Field],
+    buffer: &'a [u8],
+    name: &'a str,
+) -> impl Iterator<Item = &'a [u8]> {
+    fields
+        .iter()
+        .filter(move |field| {
+            field.name.len() == name.len() && field.name.of(buffer).eq_ignore_ascii_case(name.as_bytes())
+        })
+        .map(move |field| field.value.of(buffer))
+}
+
+/// More is to come, unless there is too much already.
+fn incomplete(buffer: &[u8], limits: HeadLimits) -> Result<bool, HeadError> {
+    if buffer.len() >= limits.bytes as usize { Err(too_large(buffer, limits)) } else { Ok(false) }
+}
+
+/// Whether it is the request line alone that is too large.
+fn too_large(buffer: &[u8], limits: HeadLimits) -> HeadError {
+    let allowed = &buffer[..buffer.len().min(limits.bytes as usize)];
+    match memchr::memchr(b'\n', allowed) {
+        Some(at) if at > 1 => HeadError::TooLarge,
+        _ => HeadError::TargetTooLong,
+    }
+}
+
+/// A version that looks like one is answered as such; anything else there is malformed.
+fn bad_start(buffer: &[u8], error: httparse::Error) -> HeadError {
+    if error != httparse::Error::Version {
+        return error.into();
+    }
+    let line = buffer.split(|byte| *byte == b'\n').find(|line| !line.trim_ascii().is_empty());
+    let version = line.and_then(|line| line.trim_ascii().rsplit(|byte| *byte == b' ').next());
+    match version {
+        Some([b'H', b'T', b'T', b'P', b'/', major, b'.', minor])
+            if major.is_ascii_digit() && minor.is_ascii_digit() =>
+        {
+            HeadError::Version
+        }
+        _ => HeadError::Malformed,
+    }
+}
