@@ -11,3 +11,9 @@
 
 pub mod model;
 pub mod source;
+pub mod expression;
+pub mod file;
+pub mod resolve;
+pub mod text;
+
+pub use file::{Loaded, load};

@@ -1,4 +1,11 @@
 //! Where things stand in the configuration: sources, positions, and what is wrong at them.
+//!
+//! Everything that reads the configuration reports [`Diagnostic`]s and never stops at the first; [`render`]
+//! draws one for people, [`to_json`] lists all for tools.
+
+mod render;
+
+pub use render::{render, to_json};
 
 use std::path::{Path, PathBuf};
 
@@ -84,4 +91,89 @@ pub struct Diagnostic {
     pub others: Vec<Label>,
     /// What to write instead, if that is known.
     pub help: Option<String>,
+}
+
+impl Span {
+    /// `length` bytes that begin `offset` bytes after the start, kept within the span.
+    pub fn part(self, offset: usize, length: usize) -> Span {
+        let start = self.end.min(self.start.saturating_add(u32::try_from(offset).unwrap_or(u32::MAX)));
+        let end = self.end.min(start.saturating_add(u32::try_from(length).unwrap_or(u32::MAX)));
+        Span { source: self.source, start, end }
+    }
+}
+
+impl Sources {
+    /// Where `span` begins: the file, and line and column, both counted from 1; columns are characters.
+    pub fn position(&self, span: Span) -> (&Path, usize, usize) {
+        let Some(file) = self.files.get(span.source.0 as usize) else {
+            return (Path::new(""), 1, 1);
+        };
+        let (line, column) = file.position(span.start);
+        (&file.path, line, column)
+    }
+
+    /// What is written at `span`.
+    pub fn text(&self, span: Span) -> &str {
+        self.files
+            .get(span.source.0 as usize)
+            .and_then(|file| file.text.get(span.start as usize..span.end as usize))
+            .unwrap_or_default()
+    }
+
+    /// The folder of the file that `span` is in: what relative paths are relative to.
+    pub fn folder(&self, span: Span) -> &Path {
+        self.files
+            .get(span.source.0 as usize)
+            .and_then(|file| file.path.parent())
+            .unwrap_or_else(|| Path::new(""))
+    }
+}
+
+impl Source {
+    /// Line and column of a byte, both counted from 1; columns are characters.
+    pub fn position(&self, byte: u32) -> (usize, usize) {
+        let before = &self.text.as_bytes()[..(byte as usize).min(self.text.len())];
+        let line = 1 + before.iter().filter(|&&byte| byte == b'\n').count();
+        let start = before.iter().rposition(|&byte| byte == b'\n').map_or(0, |newline| newline + 1);
+        // Bytes that continue a UTF-8 character do not begin a column.
+        let column = 1 + before[start..].iter().filter(|&&byte| byte & 0xc0 != 0x80).count();
+        (line, column)
+    }
+}
+
+impl Diagnostic {
+    /// An error: what is wrong, in one line.
+    pub fn error(at: Span, message: impl Into<String>) -> Diagnostic {
+        Diagnostic {
+            severity: Severity::Error,
+            message: message.into(),
+            at,
+            label: String::new(),
+            others: Vec::new(),
+            help: None,
+        }
+    }
+
+    /// A warning: what is probably not meant.
+    pub fn warning(at: Span, message: impl Into<String>) -> Diagnostic {
+        Diagnostic { severity: Severity::Warning, ..Diagnostic::error(at, message) }
+    }
+
+    /// Says what stands under the main place.
+    pub fn label(mut self, label: impl Into<String>) -> Diagnostic {
+        self.label = label.into();
+        self
+    }
+
+    /// Adds another place that matters.
+    pub fn other(mut self, at: Span, text: impl Into<String>) -> Diagnostic {
+        self.others.push(Label { at, text: text.into() });
+        self
+    }
+
+    /// Says what to write instead.
+    pub fn help(mut self, help: impl Into<String>) -> Diagnostic {
+        self.help = Some(help.into());
+        self
+    }
 }

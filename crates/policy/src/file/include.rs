@@ -1,0 +1,193 @@
+//! The file and the files that it includes, as one tree.
+
+use super::substitute::substitute;
+use super::tree::{self, At, Entry, Kind, Node};
+use crate::source::{Diagnostic, Files, Source, SourceId, Sources, Span};
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+
+/// Keys that included files may have; all of them append.
+const APPENDED: &[&str] = &["listeners", "pools", "sites", "tests"];
+/// A file larger than this is no configuration; positions are 32 bit numbers.
+const FILE_BYTES_MAX: usize = 256 << 20;
+
+/// Reads `path` and what it includes into one tree. `None` if a file cannot be read as YAML: what is missing
+/// then would only cause errors that are none.
+pub fn read_all(
+    files: &dyn Files,
+    path: &Path,
+    env: &dyn Fn(&str) -> Option<String>,
+    sources: &mut Sources,
+    found: &mut Vec<Diagnostic>,
+) -> Option<Node> {
+    let mut reader = Reader { files, env, sources, found, seen: HashSet::new(), broken: false };
+    let mut root = reader.file(path, None)?;
+    if let Kind::Null = root.kind {
+        root.kind = Kind::Map { entries: Vec::new(), braces: false };
+    }
+    reader.includes(&mut root);
+    let broken = reader.broken;
+    repeated_names(&root, found);
+    (!broken).then_some(root)
+}
+
+struct Reader<'a> {
+    files: &'a dyn Files,
+    env: &'a dyn Fn(&str) -> Option<String>,
+    sources: &'a mut Sources,
+    found: &'a mut Vec<Diagnostic>,
+    /// Every file is read once, however many patterns match it.
+    seen: HashSet<PathBuf>,
+    broken: bool,
+}
+
+impl Reader<'_> {
+    /// One file's tree. `named` is the place that names it.
+    fn file(&mut self, path: &Path, named: Option<Span>) -> Option<Node> {
+        self.seen.insert(path.to_owned());
+        let id = SourceId(u32::try_from(self.sources.files.len()).unwrap_or(u32::MAX));
+        let text = self.text(path);
+        let (text, problem) = match text {
+            Ok(text) => (text, None),
+            Err(problem) => (String::new(), Some(problem)),
+        };
+        self.sources.files.push(Source { path: path.to_owned(), text });
+        if let Some(problem) = problem {
+            let at = named.unwrap_or(Span { source: id, start: 0, end: 0 });
+            self.found.push(Diagnostic::error(at, format!("cannot read {}: {problem}", path.display())));
+            self.broken = true;
+            return None;
+        }
+        let text = &self.sources.files[id.0 as usize].text;
+        match tree::read(id, text) {
+            Ok(mut node) => {
+                substitute(&mut node, self.env, self.found);
+                Some(node)
+            }
+            Err(problems) => {
+                self.found.extend(problems);
+                self.broken = true;
+                None
+            }
+        }
+    }
+
+    fn text(&self, path: &Path) -> Result<String, String> {
+        let bytes = self.files.read(path).map_err(|error| error.to_string())?;
+        if bytes.len() > FILE_BYTES_MAX {
+            return Err("it is larger than 256 MiB".to_owned());
+        }
+        String::from_utf8(bytes).map_err(|error| {
+            let line = 1 + error.as_bytes()[..error.utf8_error().valid_up_to()]
+                .iter()
+                .filter(|&&byte| byte == b'\n')
+                .count();
+            format!("line {line} is not UTF-8")
+        })
+    }
+
+    /// Appends what the root includes.
+    fn includes(&mut self, root: &mut Node) {
+        for pattern in patterns(root) {
+            let folder = self.sources.folder(pattern.at).to_owned();
+            let matches = match self.files.glob(&folder.join(&pattern.value)) {
+                Ok(matches) => matches,
+                Err(error) => {
+                    let message = format!("cannot list `{}`: {error}", pattern.value);
+                    self.found.push(Diagnostic::error(pattern.at, message));
+                    continue;
+                }
+            };
+            if matches.is_empty() && !pattern.value.contains(['*', '?']) {
+                let message = format!("`{}` is not there", pattern.value);
+                self.found.push(Diagnostic::error(pattern.at, message).label("no such file"));
+            }
+            for path in matches {
+                if !self.seen.contains(&path)
+                    && let Some(included) = self.file(&path, Some(pattern.at))
+                {
+                    self.append(root, included);
+                }
+            }
+        }
+    }
+
+    /// Appends an included file's lists and maps to the root's.
+    fn append(&mut self, root: &mut Node, included: Node) {
+        let at = included.at;
+        let entries = match included.kind {
+            Kind::Map { entries, .. } => entries,
+            Kind::Null => return,
+            _ => {
+                self.found.push(
+                    Diagnostic::error(at, "an included file is a map").label("expected `pools:`, `sites:` …"),
+                );
+                return;
+            }
+        };
+        for entry in entries {
+            if APPENDED.contains(&entry.key.value.as_str()) {
+                self.append_entry(root, entry);
+            } else {
+                let problem =
+                    Diagnostic::error(entry.key.at, format!("`{}` in an included file", entry.key.value));
+                let help = format!("included files hold {}; write it in the main file", APPENDED.join(", "));
+                self.found.push(problem.label("only the main file may have it").help(help));
+            }
+        }
+    }
+
+    fn append_entry(&mut self, root: &mut Node, entry: Entry) {
+        let Kind::Map { entries, .. } = &mut root.kind else { return };
+        let Some(present) = entries.iter_mut().find(|present| present.key.value == entry.key.value) else {
+            entries.push(entry);
+            return;
+        };
+        match (&mut present.value.kind, entry.value.kind) {
+            (Kind::List(items), Kind::List(more)) => items.extend(more),
+            (Kind::Map { entries, .. }, Kind::Map { entries: more, .. }) => entries.extend(more),
+            (Kind::Null, kind) => present.value = Node { at: entry.value.at, kind },
+            (_, Kind::Null) => {}
+            (there, _) => {
+                let expected = if matches!(there, Kind::List(_)) { "a list" } else { "a map" };
+                let problem = Diagnostic::error(
+                    entry.value.at,
+                    format!("`{}` is {expected} in the main file", entry.key.value),
+                );
+                self.found.push(problem.other(present.key.at, "there"));
+            }
+        }
+    }
+}
+
+/// The patterns under `include`. Other shapes are refused later, as the types are read.
+fn patterns(root: &Node) -> Vec<At<String>> {
+    let Some(entry) = root.entry("include") else { return Vec::new() };
+    let items = match &entry.value.kind {
+        Kind::List(items) => items.as_slice(),
+        _ => std::slice::from_ref(&entry.value),
+    };
+    items
+        .iter()
+        .filter_map(|item| match &item.kind {
+            Kind::Scalar { text, .. } => Some(At { value: text.clone(), at: item.at }),
+            _ => None,
+        })
+        .collect()
+}
+
+/// Pools and sites that two files name alike. (Within one file a repeated key does not get this far.)
+fn repeated_names(root: &Node, found: &mut Vec<Diagnostic>) {
+    for (key, noun) in [("pools", "pool"), ("sites", "site")] {
+        let Some(Entry { value: Node { kind: Kind::Map { entries, .. }, .. }, .. }) = root.entry(key) else {
+            continue;
+        };
+        let mut seen: HashMap<&str, Span> = HashMap::with_capacity(entries.len());
+        for Entry { key, .. } in entries {
+            if let Some(first) = seen.insert(&key.value, key.at) {
+                let problem = Diagnostic::error(key.at, format!("the {noun} `{}` is there twice", key.value));
+                found.push(problem.label("again here").other(first, "first here"));
+            }
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! `like`: a pool takes over another pool's keys.
+//!
+//! Works on trees, so that it needs no knowledge of what the keys mean: maps merge, lists and texts replace,
+//! `null` clears. Two short forms are made long first where a map meets them, since a short form is a map too:
+//! `health: /x` and `sticky: cookie`.
+
+use super::decode::nearest;
+use super::tree::{At, Entry, Kind, Node};
+use crate::source::{Diagnostic, Span};
+use std::collections::HashMap;
+
+/// Replaces every pool that has `like` by what it then amounts to.
+pub fn inherit(root: &mut Node, found: &mut Vec<Diagnostic>) {
+    let Kind::Map { entries, .. } = &mut root.kind else { return };
+    let Some(pools) = entries.iter_mut().find(|entry| entry.key.value == "pools") else { return };
+    let Kind::Map { entries: pools, .. } = &mut pools.value.kind else { return };
+    if pools.iter().all(|pool| base_name(&pool.value).is_none()) {
+        return;
+    }
+    let merged = Inheritance::new(pools, found).merge_all();
+    for (pool, merged) in pools.iter_mut().zip(merged) {
+        if let Some(merged) = merged {
+            pool.value = merged;
+        }
+    }
+}
+
+/// What `like` of a pool names.
+fn base_name(pool: &Node) -> Option<At<&str>> {
+    let entry = pool.entry("like")?;
+    match &entry.value.kind {
+        Kind::Scalar { text, .. } => Some(At { value: text, at: entry.value.at }),
+        _ => None,
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Untouched,
+    /// Being merged: whoever meets it has gone in a circle.
+    Open,
+    Done,
+}
+
+struct Inheritance<'p> {
+    pools: &'p [Entry],
+    names: HashMap<&'p str, usize>,
+    state: Vec<State>,
+    merged: Vec<Option<Node>>,
+    found: &'p mut Vec<Diagnostic>,
+}
+
+impl<'p> Inheritance<'p> {
+    fn new(pools: &'p [Entry], found: &'p mut Vec<Diagnostic>) -> Self {
+        let names = pools.iter().enumerate().map(|(index, pool)| (pool.key.value.as_str(), index)).collect();
+        let count = pools.len();
+        Inheritance { pools, names, state: vec![State::Untouched; count], merged: vec![None; count], found }
+    }
+
+    fn merge_all(mut self) -> Vec<Option<Node>> {
+        for index in 0..self.pools.len() {
+            self.merge(index);
+        }
+        self.merged
+    }
+
+    /// Merges the chain of bases that begins at a pool, the innermost base first. No recursion: a chain may
+    /// be as long as there are pools.
+    fn merge(&mut self, start: usize) {
+        let mut chain = vec![start];
+        let mut index = start;
+        while self.state[index] == State::Untouched {
+            self.state[index] = State::Open;
+            let Some(base) = self.base(index) else { break };
+            if self.state[base] == State::Open {
+                self.circle(&chain, base);
+                break;
+            }
+            chain.push(base);
+            index = base;
+        }
+        for &index in chain.iter().rev() {
+            if self.state[index] == State::Open {
+                self.state[index] = State::Done;
+                self.merge_one(index);
+            }
+        }
+    }
+
+    /// The pool that another is like, if it is there.
+    fn base(&mut self, index: usize) -> Option<usize> {
+        let name = base_name(&self.pools[index].value)?;
+        let base = self.names.get(name.value).copied();
+        if base.is_none() {
+            let problem = Diagnostic::error(name.at, format!("no pool is named `{}`", name.value));
+            let problem = problem.label("unknown pool");
+            self.found.push(match nearest(name.value, self.names.keys().copied()) {
+                Some(name) => problem.help(format!("did you mean `{name}`?")),
+                None => problem,
+            });
+        }
+        base
+    }
+
+    fn circle(&mut self, chain: &[usize], back: usize) {
+        let last = *chain.last().unwrap_or(&back);
+        let at = base_name(&self.pools[last].value).map_or(Span::default(), |name| name.at);
+        let from = chain.iter().position(|&index| index == back).unwrap_or(0);
+        let mut names: Vec<&str> =
+            chain[from..].iter().map(|&index| self.pools[index].key.value.as_str()).collect();
+        names.push(&self.pools[back].key.value);
+        let message = format!("`like` goes in a circle: {}", names.join(" -> "));
+        self.found.push(Diagnostic::error(at, message).label("the circle closes here"));
+    }
+
+    fn merge_one(&mut self, index: usize) {
+        let own = &self.pools[index].value;
+        let Some(name) = base_name(own) else { return };
+        let base = self
+            .names
+            .get(name.value)
+            .copied()
+            .filter(|&base| self.state[base] == State::Done && base != index);
+        let mut merged = match base {
+            Some(base) => {
+                let base = self.merged[base].as_ref().unwrap_or(&self.pools[base].value);
+                merge_nodes("", base, own)
+            }
+            None => own.clone(),
+        };
+        if let Kind::Map { entries, .. } = &mut merged.kind {
+            entries.retain(|entry| entry.key.value != "like");
+        }
+        self.merged[index] = Some(merged);
+    }
+}
+
+/// `own` over `base`.
+fn merge_nodes(key: &str, base: &Node, own: &Node) -> Node {
+    let Kind::Map { entries: over, braces } = &own.kind else { return own.clone() };
+    let long;
+    let under = match &base.kind {
+        Kind::Map { entries, .. } => entries,
+        _ => match long_form(key, base, over) {
+            Some(entries) => {
+                long = entries;
+                &long
+            }
+            None => return own.clone(),
+        },
+    };
+    let mut entries: Vec<Entry> = Vec::with_capacity(under.len() + over.len());
+    for entry in under {
+        match own.entry(&entry.key.value) {
+            Some(own) => entries.push(Entry {
+                key: own.key.clone(),
+                value: merge_nodes(&entry.key.value, &entry.value, &own.value),
+            }),
+            None => entries.push(entry.clone()),
+        }
+    }
+    entries.extend(
+        over.iter().filter(|entry| under.iter().all(|known| known.key.value != entry.key.value)).cloned(),
+    );
+    entries.retain(|entry| !matches!(entry.value.kind, Kind::Null));
+    Node { at: own.at, kind: Kind::Map { entries, braces: *braces } }
+}
+
+/// The keys that a short form stands for, as far as they do not contradict what is written over them.
+fn long_form(key: &str, base: &Node, over: &[Entry]) -> Option<Vec<Entry>> {
+    let Kind::Scalar { text, .. } = &base.kind else { return None };
+    let (long, value, without) = match (key, text.as_str()) {
+        ("health", "tcp") => ("tcp", "true", "path"),
+        ("health", path) => ("path", path, "tcp"),
+        ("sticky", "cookie") => ("cookie", "tidegate", "by"),
+        _ => return None,
+    };
+    if over.iter().any(|entry| entry.key.value == without) {
+        return None;
+    }
+    let kind = Kind::Scalar { text: value.to_owned(), plain: true };
+    let key = At { value: long.to_owned(), at: base.at };
+    Some(vec![Entry { key, value: Node { at: base.at, kind } }])
+}

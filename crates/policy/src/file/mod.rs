@@ -1,0 +1,61 @@
+//! Reading the configuration: files to trees, trees to the types that mirror the file.
+//!
+//! The steps of [`load`]: read the text strictly ([`tree`]), replace `${NAME}`, append included files
+//! ([`include`]), let pools inherit (`like`), read the typed mirror ([`raw`]), and hand it to
+//! [`resolve`](crate::resolve). Only broken YAML ends early; every other mistake is collected, so that one run
+//! shows them all.
+
+pub mod decode;
+mod include;
+mod like;
+pub mod raw;
+pub mod scalar;
+pub mod shape;
+mod substitute;
+pub mod tree;
+mod yaml_error;
+
+use crate::model;
+use crate::resolve;
+use crate::source::{Diagnostic, Files, Severity, Sources};
+use decode::{Decode, Problems};
+use std::path::Path;
+
+/// What came of reading a configuration.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The configuration; `None` if there is any error.
+    pub policy: Option<model::Policy>,
+    /// The files that were read; positions refer to them.
+    pub sources: Sources,
+    /// Errors and warnings in the order of the files.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Loaded {
+    /// Whether there is an error, which is: whether there is no policy.
+    pub fn failed(&self) -> bool {
+        self.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+    }
+}
+
+/// Reads the configuration at `path`, with all that it includes. `env` gives environment variables: those
+/// that the file names as `${NAME}`, and `HOME` and the like for the default of `state_dir`.
+pub fn load(files: &dyn Files, path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Loaded {
+    let mut sources = Sources::default();
+    let mut found = Vec::new();
+    let root = include::read_all(files, path, env, &mut sources, &mut found);
+    let (policy, diagnostics) = match root {
+        Some(mut root) => {
+            like::inherit(&mut root, &mut found);
+            let mut problems = Problems::new(&sources);
+            found.into_iter().for_each(|diagnostic| problems.push(diagnostic));
+            let file = raw::File::decode(&root, &mut problems);
+            let policy = file.map(|file| resolve::resolve(&file, files, env, &mut problems));
+            let policy = policy.filter(|_| problems.errors() == 0);
+            (policy, problems.into_sorted())
+        }
+        None => (None, found),
+    };
+    Loaded { policy, sources, diagnostics }
+}

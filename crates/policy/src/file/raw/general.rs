@@ -1,0 +1,365 @@
+//! The top level, listeners, time-outs, bounds, certificates, logs.
+
+use super::{Errors, Pool, Site, Test, read_as_map, record, shape_of};
+use crate::file::decode::{Decode, Named, OneOrMore, Problems, record as read_record};
+use crate::file::scalar::{Bytes, Count, Scalar, Time, TimeOrNone, Wrong};
+use crate::file::shape::Shape;
+use crate::file::tree::{At, Kind, Node};
+use ipnet::IpNet;
+use serde_json::{Value, json};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+record! {
+    /// The whole file.
+    File("the file") {
+        /// Addresses that accept connections. Default: `:80` without and `:443` with TLS.
+        listeners: Vec<At<Listener>>,
+        /// Number of worker threads. Default: one per core.
+        workers: Count,
+        /// Networks of proxies in front of us, whose `X-Forwarded-*`, `Forwarded` and request id are believed.
+        trusted_proxies: OneOrMore<Network>,
+        /// What servers are told of the client.
+        forwarded: Forwarded,
+        /// Sizes and counts that a request may have.
+        bounds: Bounds,
+        /// Times. Listeners, pools, sites and routes inherit them.
+        timeouts: Timeouts,
+        /// How a drain goes.
+        drain: Drain,
+        /// Where keys and the internal certificate authority are kept. Default: `/var/lib/tidegate` for root,
+        /// else `~/.local/state/tidegate`.
+        state_dir: String,
+        /// Certificates for every site without its own.
+        tls: Tls,
+        /// Logs.
+        observe: Observe,
+        /// Sets of servers that answer alike, by name.
+        pools: Named<Pool>,
+        /// What is served under which host. A host is a name, `*.name` (any name below it) or `'*'` (the rest).
+        sites: Named<Site>,
+        /// Expectations that must hold before this configuration is used.
+        tests: Vec<At<Test>>,
+        /// Pages for statuses that Tidegate itself answers, by status: `404`, `5xx`, `500-599` or `all`.
+        errors: Errors,
+        /// More files, whose listeners, pools, sites and tests join these. Patterns with `*` and `?`, relative to
+        /// this file.
+        include: OneOrMore<String>,
+    }
+}
+
+record! {
+    /// An address that accepts connections.
+    Listener("a listener") {
+        /// The address: `:443`, `127.0.0.1:8080` or `"[::]:80"`. Without a host it takes IPv4 and IPv6.
+        address: ListenAddress,
+        /// The name by which sites choose their listeners. Default: the address as written.
+        name: String,
+        /// Whether connections are TLS. Default: false.
+        tls: bool,
+        /// Bounds of heads on this listener.
+        bounds: ListenerBounds,
+        /// Times of connections on this listener.
+        timeouts: ListenerTimeouts,
+    }
+}
+
+record! {
+    /// What servers are told of the client.
+    Forwarded("`forwarded`") {
+        /// Which fields. Default: `x-forwarded`.
+        style: ForwardedStyle,
+        /// What becomes of fields that come from trusted proxies. Those of others are always replaced.
+        /// Default: `append`.
+        mode: ForwardedMode,
+    }
+}
+
+record! {
+    /// Sizes and counts that a request may have.
+    Bounds("`bounds`") {
+        /// Bytes of a head. Default: `32k`.
+        head: Bytes,
+        /// Number of fields in a head. Default: 100.
+        headers: Count,
+        /// Bytes of a request's body. Default: `1g`.
+        body: Bytes,
+    }
+}
+
+record! {
+    /// Bounds of heads on one listener.
+    ListenerBounds("a listener's `bounds`") {
+        /// Bytes of a head.
+        head: Bytes,
+        /// Number of fields in a head.
+        headers: Count,
+    }
+}
+
+record! {
+    /// Bounds of the requests of one site.
+    SiteBounds("a site's `bounds`") {
+        /// Bytes of a request's body.
+        body: Bytes,
+    }
+}
+
+record! {
+    /// Times, for everything that does not say otherwise.
+    Timeouts("`timeouts`") {
+        /// From accept to the end of the TLS handshake. Default: `10s`.
+        handshake: Time,
+        /// From the first byte of a request to the end of its head. Default: `10s`.
+        head: Time,
+        /// Without a byte of a body moving. Default: `30s`.
+        body: Time,
+        /// Between two requests of a connection, and of a tunnel without traffic. Default: `75s`.
+        idle: Time,
+        /// To open a connection to a server. Default: `2s`.
+        connect: Time,
+        /// From the end of a request to the first byte of its answer. Default: `60s`.
+        first_byte: Time,
+        /// From the head of a request to the end of its answer; `none` is unbounded. Default: `none`.
+        total: TimeOrNone,
+    }
+}
+
+record! {
+    /// Times of the connections of one listener.
+    ListenerTimeouts("a listener's `timeouts`") {
+        /// From accept to the end of the TLS handshake.
+        handshake: Time,
+        /// From the first byte of a request to the end of its head.
+        head: Time,
+        /// Without a byte of a body moving, before a site is known.
+        body: Time,
+        /// Between two requests of a connection.
+        idle: Time,
+    }
+}
+
+record! {
+    /// Times of the requests of a site or a route.
+    RequestTimeouts("the `timeouts` of a site or a route") {
+        /// Without a byte of a body moving.
+        body: Time,
+        /// Of a tunnel without traffic.
+        idle: Time,
+        /// To open a connection to a server. Wins over the pool's.
+        connect: Time,
+        /// From the end of a request to the first byte of its answer. Wins over the pool's.
+        first_byte: Time,
+        /// From the head of a request to the end of its answer; `none` is unbounded.
+        total: TimeOrNone,
+    }
+}
+
+record! {
+    /// Times towards the servers of a pool.
+    PoolTimeouts("a pool's `timeouts`") {
+        /// To open a connection.
+        connect: Time,
+        /// From the end of a request to the first byte of its answer.
+        first_byte: Time,
+        /// How long a connection is kept without a request.
+        idle: Time,
+    }
+}
+
+record! {
+    /// How running connections end when the process is asked to stop.
+    Drain("`drain`") {
+        /// How long new connections are still accepted. Default: `0s`.
+        grace: Time,
+        /// How long running requests may go on after that. Default: `30s`.
+        limit: Time,
+    }
+}
+
+record! {
+    /// Where certificates come from.
+    Tls("`tls`") {
+        /// Certificates from files; each is used for the names in it.
+        certificates: Vec<At<Certificate>>,
+        /// Whether names without a certificate get one from an authority of our own, kept in `state_dir`: for
+        /// development. Default: false.
+        internal: bool,
+    }
+}
+
+record! {
+    /// A certificate from files.
+    Certificate("a certificate") {
+        /// PEM file with the chain, the site's own certificate first. Relative to this file.
+        cert: String,
+        /// PEM file with the private key. Relative to this file.
+        key: String,
+    }
+}
+
+record! {
+    /// Logs.
+    Observe("`observe`") {
+        /// One JSON line for each request. Default: to `stdout`.
+        access_log: AccessLog,
+    }
+}
+
+record! {
+    /// Where requests are logged.
+    AccessLogKeys("`access_log`") {
+        /// `stdout`, or a file that lines are appended to, relative to this file.
+        to: String,
+    }
+}
+
+read_as_map!(
+    File,
+    Listener,
+    Forwarded,
+    Bounds,
+    ListenerBounds,
+    SiteBounds,
+    Timeouts,
+    ListenerTimeouts,
+    RequestTimeouts,
+    PoolTimeouts,
+    Drain,
+    Tls,
+    Certificate,
+    Observe,
+    AccessLogKeys,
+);
+
+/// The access log: off, or where to.
+#[derive(Clone, Debug)]
+pub enum AccessLog {
+    /// `off` or `false`.
+    Off,
+    /// Logged.
+    On(AccessLogKeys),
+}
+
+impl Decode for AccessLog {
+    fn decode(node: &Node, problems: &mut Problems) -> Option<Self> {
+        if let Kind::Scalar { text, .. } = &node.kind
+            && matches!(text.as_str(), "off" | "false")
+        {
+            return Some(AccessLog::Off);
+        }
+        if let Kind::Scalar { text, .. } = &node.kind
+            && text == "stdout"
+        {
+            let to = crate::file::decode::Field::new(text.clone(), node.at);
+            return Some(AccessLog::On(AccessLogKeys { to }));
+        }
+        read_record(node, "off, stdout, or a map such as { to: access.log }", problems).map(AccessLog::On)
+    }
+
+    fn shape() -> Shape {
+        let schema = json!({ "enum": ["off", false, "stdout"] });
+        Shape::Either(vec![
+            Shape::Scalar { words: "off, false or stdout", schema },
+            shape_of::<AccessLogKeys>("AccessLog"),
+        ])
+    }
+}
+
+/// Which fields tell servers of the client.
+pub type ForwardedStyle = crate::model::ForwardingStyle;
+
+impl Scalar for crate::model::ForwardingStyle {
+    const EXPECTED: &'static str = "x-forwarded, forwarded or none";
+
+    fn parse(text: &str, _plain: bool) -> Result<Self, Wrong> {
+        match text {
+            "x-forwarded" => Ok(ForwardedStyle::XForwarded),
+            "forwarded" => Ok(ForwardedStyle::Forwarded),
+            "none" => Ok(ForwardedStyle::None),
+            _ => Err(Wrong::default()),
+        }
+    }
+
+    fn schema() -> Value {
+        json!({ "enum": ["x-forwarded", "forwarded", "none"] })
+    }
+}
+
+/// What becomes of a trusted proxy's fields.
+pub type ForwardedMode = crate::model::ForwardingMode;
+
+impl Scalar for crate::model::ForwardingMode {
+    const EXPECTED: &'static str = "append or replace";
+
+    fn parse(text: &str, _plain: bool) -> Result<Self, Wrong> {
+        match text {
+            "append" => Ok(ForwardedMode::Append),
+            "replace" => Ok(ForwardedMode::Replace),
+            _ => Err(Wrong::default()),
+        }
+    }
+
+    fn schema() -> Value {
+        json!({ "enum": ["append", "replace"] })
+    }
+}
+
+/// A network; an address alone is the network of that one address.
+#[derive(Clone, Copy, Debug)]
+pub struct Network(pub IpNet);
+
+impl Scalar for Network {
+    const EXPECTED: &'static str = "a network such as 10.0.0.0/8, 2001:db8::/32 or an address";
+
+    fn parse(text: &str, _plain: bool) -> Result<Self, Wrong> {
+        if let Ok(address) = text.parse::<IpAddr>() {
+            return Ok(Network(address.into()));
+        }
+        let network: IpNet = text.parse().map_err(|_| Wrong::default())?;
+        if network.trunc() != network {
+            return Err(Wrong {
+                help: Some(format!("write `{}`", network.trunc())),
+                ..Wrong::because(format!("`{text}` has bits set beyond its prefix"))
+            });
+        }
+        Ok(Network(network))
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "string", "pattern": "^[0-9a-fA-F.:]+(/[0-9]{1,3})?$" })
+    }
+}
+
+/// An address to listen on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenAddress {
+    /// As written.
+    pub text: String,
+    /// The address to bind.
+    pub address: SocketAddr,
+    /// Written without a host.
+    pub any: bool,
+}
+
+impl Scalar for ListenAddress {
+    const EXPECTED: &'static str = "an address such as :443, 127.0.0.1:8080 or \"[::]:80\"";
+
+    fn parse(text: &str, _plain: bool) -> Result<Self, Wrong> {
+        let port = text.strip_prefix(':').filter(|port| port.bytes().all(|byte| byte.is_ascii_digit()));
+        if let Some(port) = port.and_then(|port| port.parse().ok()) {
+            let address = (Ipv6Addr::UNSPECIFIED, port).into();
+            return Ok(ListenAddress { text: text.to_owned(), address, any: true });
+        }
+        let local = text.strip_prefix("localhost:").and_then(|port| port.parse().ok());
+        let address = local.map_or_else(|| text.parse(), |port: u16| Ok(([127, 0, 0, 1], port).into()));
+        match address {
+            Ok(address) => Ok(ListenAddress { text: text.to_owned(), address, any: false }),
+            Err(_) if text.parse::<u16>().is_ok() => Err(Wrong::help(format!("write `:{text}`"))),
+            Err(_) => Err(Wrong::default()),
+        }
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "string", "pattern": ":[0-9]{1,5}$" })
+    }
+}

@@ -1,0 +1,93 @@
+//! The types that mirror the file, one field per key.
+//!
+//! Their documentation comments are the reference and the JSON Schema; what the values mean together is
+//! `resolve`'s matter. Short forms are made long as they are read.
+
+mod general;
+mod pool;
+mod site;
+mod target;
+mod test;
+
+pub use general::*;
+pub use pool::*;
+pub use site::*;
+pub use target::*;
+pub use test::*;
+
+/// Declares a map with known keys: the struct, and how it is read and documented.
+macro_rules! record {
+    (
+        $(#[doc = $doc:literal])+
+        $name:ident ($noun:literal) {
+            $( $(#[doc = $key_doc:literal])+ $key:ident : $kind:ty, )+
+        }
+    ) => {
+        $(#[doc = $doc])+
+        #[derive(Clone, Debug, Default)]
+        pub struct $name {
+            $( $(#[doc = $key_doc])+ pub $key: $crate::file::decode::Field<$kind>, )+
+        }
+
+        impl $crate::file::decode::Record for $name {
+            const NOUN: &'static str = $noun;
+            const KEYS: &'static [&'static str] = &[$( stringify!($key) ),+];
+
+            fn read_key(
+                &mut self,
+                entry: &$crate::file::tree::Entry,
+                problems: &mut $crate::file::decode::Problems,
+            ) -> bool {
+                match entry.key.value.as_str() {
+                    $( stringify!($key) => {
+                        self.$key = $crate::file::decode::Field::read(entry, problems);
+                    } )+
+                    _ => return false,
+                }
+                true
+            }
+
+            fn record_shape() -> $crate::file::shape::RecordShape {
+                $crate::file::shape::RecordShape {
+                    noun: $noun,
+                    doc: $crate::file::raw::joined(&[$( $doc ),+]),
+                    keys: vec![$( $crate::file::shape::KeyShape {
+                        name: stringify!($key),
+                        doc: $crate::file::raw::joined(&[$( $key_doc ),+]),
+                        shape: <$kind as $crate::file::decode::Decode>::shape(),
+                    } ),+],
+                }
+            }
+        }
+    };
+}
+use record;
+
+/// Reads a record that has no short form.
+macro_rules! read_as_map {
+    ($( $name:ident ),+ $(,)?) => { $(
+        impl $crate::file::decode::Decode for $name {
+            fn decode(
+                node: &$crate::file::tree::Node,
+                problems: &mut $crate::file::decode::Problems,
+            ) -> Option<Self> {
+                $crate::file::decode::record(node, "a map", problems)
+            }
+
+            fn shape() -> $crate::file::shape::Shape {
+                $crate::file::raw::shape_of::<$name>(stringify!($name))
+            }
+        }
+    )+ };
+}
+use read_as_map;
+
+/// The shape of a record.
+fn shape_of<T: crate::file::decode::Record>(name: &'static str) -> crate::file::shape::Shape {
+    crate::file::shape::Shape::Record { name, keys: T::record_shape }
+}
+
+/// Lines of a documentation comment as one text.
+fn joined(lines: &[&str]) -> String {
+    lines.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ").trim().to_owned()
+}

@@ -1,0 +1,368 @@
+//! Values that are one scalar: their text is read by the type that is expected, never guessed by its looks.
+
+use super::decode::{Decode, Problems, mismatch};
+use super::shape::Shape;
+use super::tree::{Kind, Node};
+use crate::source::Diagnostic;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// A type that is written as one scalar.
+pub trait Scalar: Sized {
+    /// What is expected, with an article and an example: `a duration such as 10s`.
+    const EXPECTED: &'static str;
+
+    /// Reads the text. `plain`: it was written without quotes.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    fn parse(text: &str, plain: bool) -> Result<Self, Wrong>;
+
+    /// The JSON Schema of what [`parse`](Scalar::parse) takes, as near as a schema can say it.
+    fn schema() -> Value;
+}
+
+/// Why a scalar was refused.
+#[derive(Debug, Default)]
+pub struct Wrong {
+    /// In one line, if there is more to say than that it is not what was expected.
+    pub message: Option<String>,
+    /// What to write instead.
+    pub help: Option<String>,
+    /// The byte of the text at which it goes wrong.
+    pub offset: Option<usize>,
+}
+
+impl Wrong {
+    /// With a message of its own.
+    pub fn because(message: impl Into<String>) -> Wrong {
+        Wrong { message: Some(message.into()), ..Wrong::default() }
+    }
+
+    /// With advice.
+    pub fn help(help: impl Into<String>) -> Wrong {
+        Wrong { help: Some(help.into()), ..Wrong::default() }
+    }
+}
+
+impl<T: Scalar> Decode for T {
+    fn decode(node: &Node, problems: &mut Problems) -> Option<Self> {
+        let (text, plain) = match &node.kind {
+            Kind::Scalar { text, plain } => (text, *plain),
+            _ => {
+                problems.push(mismatch(node, T::EXPECTED));
+                return None;
+            }
+        };
+        match T::parse(text, plain) {
+            Ok(value) => Some(value),
+            Err(wrong) => {
+                problems.push(refusal::<T>(node, text, wrong, problems));
+                None
+            }
+        }
+    }
+
+    fn shape() -> Shape {
+        Shape::Scalar { words: T::EXPECTED, schema: T::schema() }
+    }
+}
+
+/// The diagnostic for a refused scalar.
+fn refusal<T: Scalar>(node: &Node, text: &str, wrong: Wrong, problems: &Problems) -> Diagnostic {
+    let at = wrong.offset.map_or(node.at, |offset| problems.offset(node.at, text, offset));
+    let message =
+        wrong.message.unwrap_or_else(|| format!("`{}` is not {}", shortened(text), noun(T::EXPECTED)));
+    let diagnostic = Diagnostic::error(at, message).label(format!("expected {}", T::EXPECTED));
+    match wrong.help {
+        Some(help) => diagnostic.help(help),
+        None => diagnostic,
+    }
+}
+
+/// `a duration such as 10s` without its example.
+fn noun(expected: &str) -> &str {
+    expected.split(" such as ").next().unwrap_or(expected)
+}
+
+/// A text of the author's for a message, cut where it gets long.
+pub fn shortened(text: &str) -> String {
+    const SHOWN: usize = 60;
+    let mut short: String = text.chars().take(SHOWN).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if text.chars().nth(SHOWN).is_some() {
+        short.push('…');
+    }
+    short
+}
+
+impl Scalar for String {
+    const EXPECTED: &'static str = "a text";
+
+    fn parse(text: &str, _plain: bool) -> Result<Self, Wrong> {
+        Ok(text.to_owned())
+    }
+
+    fn schema() -> Value {
+        // `on`, `1.10` and `8080` stay texts, whatever a JSON reader takes them for.
+        json!({ "type": ["string", "number", "boolean"] })
+    }
+}
+
+impl Scalar for bool {
+    const EXPECTED: &'static str = "true or false";
+
+    fn parse(text: &str, plain: bool) -> Result<Self, Wrong> {
+        match (text, plain) {
+            ("true", true) => Ok(true),
+            ("false", true) => Ok(false),
+            ("true" | "false", false) => Err(Wrong::help("write it without quotes")),
+            ("yes" | "on" | "y" | "Yes" | "On" | "True" | "TRUE", _) => Err(Wrong::help("write `true`")),
+            ("no" | "off" | "n" | "No" | "Off" | "False" | "FALSE", _) => Err(Wrong::help("write `false`")),
+            _ => Err(Wrong::default()),
+        }
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "boolean" })
+    }
+}
+
+/// Decimal digits only: no sign, no `1_000`, no `0x`.
+fn digits<T: std::str::FromStr>(text: &str) -> Option<T> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+}
+
+/// A number of things.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Count(pub u32);
+
+impl Scalar for Count {
+    const EXPECTED: &'static str = "a whole number from 1 on";
+
+    fn parse(text: &str, _plain: bool) -> Result<Self, Wrong> {
+        digits(text).filter(|&count| count > 0).map(Count).ok_or_else(Wrong::default)
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "integer", "minimum": 1, "maximum": u32::MAX })
+    }
+}
+
+/// A seed of the dice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seed(pub u64);
+
+impl Scalar for Seed {
+    const EXPECTED: &'static str = "a whole number";
+
+    fn parse(text: &str, _plain: bool) -> Result<Self, Wrong> {
+        digits(text).map(Seed).ok_or_else(Wrong::default)
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "integer", "minimum": 0 })
+    }
+}
+
+/// A server's share.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Weight(pub u32);
+
+impl Scalar for Weight {
+    const EXPECTED: &'static str = "a weight from 0 to 1000";
+
+    fn parse(text: &str, _plain: bool) -> Result<Self, Wrong> {
+        digits(text).filter(|&weight| weight <= 1000).map(Weight).ok_or_else(Wrong::default)
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "integer", "minimum": 0, "maximum": 1000 })
+    }
+}
+
+/// A port.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Port(pub u16);
+
+impl Scalar for Port {
+    const EXPECTED: &'static str = "a port from 1 to 65535";
+
+    fn parse(text: &str, _plain: bool) -> Result<Self, Wrong> {
+        digits(text).filter(|&port| port > 0).map(Port).ok_or_else(Wrong::default)
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "integer", "minimum": 1, "maximum": 65535 })
+    }
+}
+
+/// A time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Time(pub Duration);
+
+/// The longest time: a year. Longer ones are mistakes, and would overflow when added to a clock.
+const TIME_MAX: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+
+impl Scalar for Time {
+    const EXPECTED: &'static str = "a duration such as 500ms, 10s, 2m, 1h or 1d";
+
+    fn parse(text: &str, _plain: bool) -> Result<Self, Wrong> {
+        let (number, unit) = number_and_unit(text);
+        let count: u64 = digits(number).filter(|_| !number.is_empty()).ok_or_else(Wrong::default)?;
+        let seconds = match unit {
+            "ms" => return bounded_time(Duration::from_millis(count)),
+            "s" => Some(count),
+            "m" => count.checked_mul(60),
+            "h" => count.checked_mul(60 * 60),
+            "d" => count.checked_mul(24 * 60 * 60),
+            "" if count == 0 => Some(0),
+            "" => return Err(Wrong::help(format!("write the unit: {number}s for seconds"))),
+            _ => return Err(Wrong::help("units are ms, s, m, h and d")),
+        };
+        bounded_time(Duration::from_secs(seconds.unwrap_or(u64::MAX)))
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "string", "pattern": "^([0-9]+(ms|s|m|h|d)|0)$" })
+    }
+}
+
+fn bounded_time(time: Duration) -> Result<Time, Wrong> {
+    if time > TIME_MAX { Err(Wrong::because("longer than a year")) } else { Ok(Time(time)) }
+}
+
+/// A time that may be unbounded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TimeOrNone(pub Option<Duration>);
+
+impl Scalar for TimeOrNone {
+    const EXPECTED: &'static str = "a duration such as 30s or 5m, or none";
+
+    fn parse(text: &str, plain: bool) -> Result<Self, Wrong> {
+        match text {
+            "none" => Ok(TimeOrNone(None)),
+            _ => Time::parse(text, plain).map(|time| TimeOrNone(Some(time.0))),
+        }
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "string", "pattern": "^([0-9]+(ms|s|m|h|d)|0|none)$" })
+    }
+}
+
+/// A number of bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bytes(pub u64);
+
+impl Scalar for Bytes {
+    const EXPECTED: &'static str = "a size such as 512b, 32k, 1m or 1g";
+
+    fn parse(text: &str, _plain: bool) -> Result<Self, Wrong> {
+        let (number, unit) = number_and_unit(text);
+        let count: u64 = digits(number).filter(|_| !number.is_empty()).ok_or_else(Wrong::default)?;
+        let scale = match unit {
+            "b" => 0,
+            "k" => 10,
+            "m" => 20,
+            "g" => 30,
+            "" if count == 0 => 0,
+            "" => {
+                return Err(Wrong::help(format!(
+                    "write the unit: {number}k for kibibytes, {number}b for bytes"
+                )));
+            }
+            _ => return Err(Wrong::help("units are b, k, m and g, each 1024 times the one before")),
+        };
+        match count.checked_mul(1 << scale) {
+            Some(bytes) if bytes < 1 << 60 => Ok(Bytes(bytes)),
+            _ => Err(Wrong::because("this size is beyond all bounds")),
+        }
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "string", "pattern": "^([0-9]+[bkmg]|0)$" })
+    }
+}
+
+/// `10s` as `10` and `s`.
+fn number_and_unit(text: &str) -> (&str, &str) {
+    text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()))
+}
+
+/// A share in hundredths of a percent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Share(pub u32);
+
+impl Scalar for Share {
+    const EXPECTED: &'static str = "a percentage such as 95% or 0.25%";
+
+    fn parse(text: &str, _plain: bool) -> Result<Self, Wrong> {
+        let Some(number) = text.strip_suffix('%') else {
+            let help = digits::<u32>(text).map(|number| format!("write {number}%"));
+            return Err(Wrong { help, ..Wrong::default() });
+        };
+        let (whole, hundredths) = number.split_once('.').unwrap_or((number, "0"));
+        if whole.is_empty() || hundredths.is_empty() || hundredths.len() > 2 {
+            return Err(Wrong::help("at most two digits stand after the point"));
+        }
+        let scale = if hundredths.len() == 1 { 10 } else { 1 };
+        let share = digits::<u32>(whole)
+            .filter(|&whole| whole <= 100)
+            .zip(digits::<u32>(hundredths))
+            .map(|(whole, hundredths)| whole * 100 + hundredths * scale);
+        match share {
+            Some(share) if share <= 10_000 => Ok(Share(share)),
+            _ => Err(Wrong::because(format!("`{}` is not a percentage from 0% to 100%", shortened(text)))),
+        }
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "string", "pattern": "^[0-9]{1,3}(\\.[0-9]{1,2})?%$" })
+    }
+}
+
+/// A status of an answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Status(pub u16);
+
+impl Scalar for Status {
+    const EXPECTED: &'static str = "a status from 200 to 599";
+
+    fn parse(text: &str, _plain: bool) -> Result<Self, Wrong> {
+        digits(text).filter(|status| (200..600).contains(status)).map(Status).ok_or_else(Wrong::default)
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "integer", "minimum": 200, "maximum": 599 })
+    }
+}
+
+/// Statuses, both ends included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StatusRange(pub u16, pub u16);
+
+impl Scalar for StatusRange {
+    const EXPECTED: &'static str = "statuses such as 404, 5xx or 200-299";
+
+    fn parse(text: &str, _plain: bool) -> Result<Self, Wrong> {
+        if let Some(class) = text.strip_suffix("xx") {
+            let class: u16 =
+                digits(class).filter(|class| (1..6).contains(class)).ok_or_else(Wrong::default)?;
+            return Ok(StatusRange(class * 100, class * 100 + 99));
+        }
+        let (first, last) = text.split_once('-').unwrap_or((text, text));
+        let status = |text| digits(text).filter(|status| (100..600).contains(status));
+        match (status(first), status(last)) {
+            (Some(first), Some(last)) if first <= last => Ok(StatusRange(first, last)),
+            (Some(_), Some(_)) => Err(Wrong::because("the range ends before it begins")),
+            _ => Err(Wrong::default()),
+        }
+    }
+
+    fn schema() -> Value {
+        json!({ "oneOf": [
+            { "type": "integer", "minimum": 100, "maximum": 599 },
+            { "type": "string", "pattern": "^[1-5]([0-9]{2}|xx)$|^[1-5][0-9]{2}-[1-5][0-9]{2}$" },
+        ] })
+    }
+}

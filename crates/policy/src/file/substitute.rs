@@ -1,0 +1,87 @@
+//! `${NAME}` in keys and values: replaced from the environment, only where it is so written.
+
+use super::tree::{Entry, Kind, Node};
+use crate::source::Diagnostic;
+
+/// Replaces every `${NAME}` in a tree. `$${` stands for `${` itself.
+pub fn substitute(node: &mut Node, env: &dyn Fn(&str) -> Option<String>, problems: &mut Vec<Diagnostic>) {
+    let at = node.at;
+    match &mut node.kind {
+        Kind::Null => {}
+        Kind::Scalar { text, .. } => replace(text, at, env, problems),
+        Kind::List(items) => items.iter_mut().for_each(|item| substitute(item, env, problems)),
+        Kind::Map { entries, .. } => {
+            for Entry { key, value } in entries {
+                replace(&mut key.value, key.at, env, problems);
+                substitute(value, env, problems);
+            }
+        }
+    }
+}
+
+fn replace(
+    text: &mut String,
+    at: crate::source::Span,
+    env: &dyn Fn(&str) -> Option<String>,
+    problems: &mut Vec<Diagnostic>,
+) {
+    if !text.contains("${") {
+        return;
+    }
+    match replaced(text, env) {
+        Ok(new) => *text = new,
+        Err(wrong) => {
+            problems.push(Diagnostic::error(at, wrong).help("`$${` stands for the two characters `${`"))
+        }
+    }
+}
+
+/// The text with its variables replaced, or what is wrong with one of them.
+fn replaced(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<String, String> {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find("${") {
+        let escaped = rest[..start].ends_with('$');
+        out.push_str(&rest[..start]);
+        rest = &rest[start + 2..];
+        if escaped {
+            out.push('{');
+            continue;
+        }
+        let end = rest.find('}').ok_or("`${` without its `}`")?;
+        let name = &rest[..end];
+        if !is_name(name) {
+            return Err(format!("`{name}` is not a name of an environment variable"));
+        }
+        let value = env(name).ok_or_else(|| format!("the environment variable `{name}` is not set"))?;
+        out.push_str(&value);
+        rest = &rest[end + 1..];
+    }
+    out.push_str(rest);
+    Ok(out)
+}
+
+fn is_name(name: &str) -> bool {
+    let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    !name.is_empty() && name.bytes().all(word) && !name.as_bytes()[0].is_ascii_digit()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_are_replaced_only_where_so_written() {
+        let env = |name: &str| (name == "PORT").then(|| "8080".to_owned());
+        let check = |text: &str, expected: Result<&str, &str>| {
+            assert_eq!(replaced(text, &env), expected.map(str::to_owned).map_err(str::to_owned), "{text}");
+        };
+        check("10.0.0.1:${PORT}", Ok("10.0.0.1:8080"));
+        check("${PORT}${PORT}", Ok("80808080"));
+        check("$${PORT}", Ok("${PORT}"));
+        check("$PORT", Ok("$PORT"));
+        check("${HOST}", Err("the environment variable `HOST` is not set"));
+        check("${PORT", Err("`${` without its `}`"));
+        check("${1}", Err("`1` is not a name of an environment variable"));
+    }
+}

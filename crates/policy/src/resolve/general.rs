@@ -1,0 +1,222 @@
+//! Times, bounds, certificates, logs: values that need nothing but their defaults.
+
+use crate::file::decode::{Field, OneOrMore, Problems};
+use crate::file::raw;
+use crate::file::scalar::{Bytes, Count, Time, TimeOrNone};
+use crate::model::{
+    AccessLog, Bounds, CertificateFiles, Drain, Forwarding, LogTarget, Networks, OwnTimeouts, Timeouts, Tls,
+};
+use crate::source::{Diagnostic, Span};
+use std::path::PathBuf;
+use std::time::Duration;
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// The time of a field, or what is inherited.
+pub fn time(field: &Field<Time>, inherited: Duration) -> Duration {
+    field.value().map_or(inherited, |time| time.0)
+}
+
+fn total(field: &Field<TimeOrNone>, inherited: Option<Duration>) -> Option<Duration> {
+    field.value().map_or(inherited, |time| time.0)
+}
+
+/// The file's times over the defaults.
+pub fn timeouts(field: &Field<raw::Timeouts>) -> Timeouts {
+    let defaults = Timeouts {
+        handshake: seconds(10),
+        head: seconds(10),
+        body: seconds(30),
+        idle: seconds(75),
+        connect: seconds(2),
+        first_byte: seconds(60),
+        total: None,
+    };
+    let Some(own) = field.value() else { return defaults };
+    Timeouts {
+        handshake: time(&own.handshake, defaults.handshake),
+        head: time(&own.head, defaults.head),
+        body: time(&own.body, defaults.body),
+        idle: time(&own.idle, defaults.idle),
+        connect: time(&own.connect, defaults.connect),
+        first_byte: time(&own.first_byte, defaults.first_byte),
+        total: total(&own.total, defaults.total),
+    }
+}
+
+/// A listener's times over the file's.
+pub fn listener_timeouts(field: &Field<raw::ListenerTimeouts>, inherited: Timeouts) -> Timeouts {
+    let Some(own) = field.value() else { return inherited };
+    Timeouts {
+        handshake: time(&own.handshake, inherited.handshake),
+        head: time(&own.head, inherited.head),
+        body: time(&own.body, inherited.body),
+        idle: time(&own.idle, inherited.idle),
+        ..inherited
+    }
+}
+
+/// A pool's times over the file's.
+pub fn pool_timeouts(field: &Field<raw::PoolTimeouts>, inherited: Timeouts) -> Timeouts {
+    let Some(own) = field.value() else { return inherited };
+    Timeouts {
+        connect: time(&own.connect, inherited.connect),
+        first_byte: time(&own.first_byte, inherited.first_byte),
+        idle: time(&own.idle, inherited.idle),
+        ..inherited
+    }
+}
+
+/// A site's or route's times over what they inherit.
+pub fn request_timeouts(
+    field: &Field<raw::RequestTimeouts>,
+    inherited: (Timeouts, OwnTimeouts),
+) -> (Timeouts, OwnTimeouts) {
+    let Some(own) = field.value() else { return inherited };
+    let (times, towards_servers) = inherited;
+    let times = Timeouts {
+        body: time(&own.body, times.body),
+        idle: time(&own.idle, times.idle),
+        connect: time(&own.connect, times.connect),
+        first_byte: time(&own.first_byte, times.first_byte),
+        total: total(&own.total, times.total),
+        ..times
+    };
+    let given = |field: &Field<Time>| field.value().map(|time| time.0);
+    let towards_servers = OwnTimeouts {
+        connect: given(&own.connect).or(towards_servers.connect),
+        first_byte: given(&own.first_byte).or(towards_servers.first_byte),
+    };
+    (times, towards_servers)
+}
+
+fn head_bytes(field: &Field<Bytes>, inherited: u32) -> u32 {
+    field.value().map_or(inherited, |bytes| u32::try_from(bytes.0).unwrap_or(u32::MAX))
+}
+
+fn fields(field: &Field<Count>, inherited: u16) -> u16 {
+    field.value().map_or(inherited, |count| u16::try_from(count.0).unwrap_or(u16::MAX))
+}
+
+/// The file's bounds over the defaults.
+pub fn bounds(field: &Field<raw::Bounds>) -> Bounds {
+    let defaults = Bounds { head_bytes: 32 << 10, fields: 100, body_bytes: 1 << 30 };
+    let Some(own) = field.value() else { return defaults };
+    Bounds {
+        head_bytes: head_bytes(&own.head, defaults.head_bytes),
+        fields: fields(&own.headers, defaults.fields),
+        body_bytes: own.body.value().map_or(defaults.body_bytes, |bytes| bytes.0),
+    }
+}
+
+/// A listener's bounds over the file's.
+pub fn listener_bounds(field: &Field<raw::ListenerBounds>, inherited: Bounds) -> Bounds {
+    let Some(own) = field.value() else { return inherited };
+    Bounds {
+        head_bytes: head_bytes(&own.head, inherited.head_bytes),
+        fields: fields(&own.headers, inherited.fields),
+        ..inherited
+    }
+}
+
+/// A site's bounds over the file's.
+pub fn site_bounds(field: &Field<raw::SiteBounds>, inherited: Bounds) -> Bounds {
+    let body = field.value().and_then(|own| own.body.value());
+    Bounds { body_bytes: body.map_or(inherited.body_bytes, |bytes| bytes.0), ..inherited }
+}
+
+/// How a drain goes.
+pub fn drain(field: &Field<raw::Drain>) -> Drain {
+    let defaults = Drain { grace: Duration::ZERO, limit: seconds(30) };
+    let Some(own) = field.value() else { return defaults };
+    Drain { grace: time(&own.grace, defaults.grace), limit: time(&own.limit, defaults.limit) }
+}
+
+/// What servers are told of the client.
+pub fn forwarding(field: &Field<raw::Forwarded>) -> Forwarding {
+    let Some(own) = field.value() else { return Forwarding::default() };
+    Forwarding {
+        style: own.style.value().copied().unwrap_or_default(),
+        mode: own.mode.value().copied().unwrap_or_default(),
+    }
+}
+
+/// A list of networks; `None` where there is no such key.
+pub fn networks(field: &Field<OneOrMore<raw::Network>>) -> Option<Networks> {
+    field.value().map(|list| Networks(list.0.iter().map(|network| network.value.0).collect()))
+}
+
+/// Where certificates come from.
+pub fn tls(field: &Field<raw::Tls>, problems: &mut Problems) -> Tls {
+    let Some(own) = field.value() else { return Tls::default() };
+    let certificates = own.certificates.value().map(Vec::as_slice).unwrap_or_default();
+    Tls {
+        certificates: certificates
+            .iter()
+            .filter_map(|one| certificate(&one.value, one.at, problems))
+            .collect(),
+        internal: own.internal.value().copied().unwrap_or(false),
+    }
+}
+
+fn certificate(own: &raw::Certificate, at: Span, problems: &mut Problems) -> Option<CertificateFiles> {
+    for (field, name) in [(&own.cert, "cert"), (&own.key, "key")] {
+        if field.is_absent() {
+            let problem = Diagnostic::error(at, format!("a certificate without `{name}`"));
+            problems.push(problem.help("write { cert: FILE.pem, key: FILE.pem }"));
+        }
+    }
+    let (cert, key) = (own.cert.given()?, own.key.given()?);
+    Some(CertificateFiles {
+        cert: file_path(&cert.value, cert.at, problems),
+        cert_at: cert.at,
+        key: file_path(&key.value, key.at, problems),
+        key_at: key.at,
+    })
+}
+
+/// A path as it is written at `at`: relative ones are relative to that file's folder.
+pub fn file_path(path: &str, at: Span, problems: &Problems) -> PathBuf {
+    problems.sources.folder(at).join(path)
+}
+
+/// Where state is kept: as written, else where the system keeps such things.
+pub fn state_dir(
+    field: &Field<String>,
+    env: &dyn Fn(&str) -> Option<String>,
+    problems: &mut Problems,
+) -> PathBuf {
+    if let Some(path) = field.given() {
+        if path.value.is_empty() {
+            problems.push(Diagnostic::error(path.at, "an empty path").label("expected a folder"));
+        }
+        return file_path(&path.value, path.at, problems);
+    }
+    let set = |name: &str| env(name).filter(|value| !value.is_empty());
+    // systemd makes this folder and names it (`StateDirectory=`).
+    if let Some(folder) = set("STATE_DIRECTORY") {
+        return PathBuf::from(folder);
+    }
+    match set("HOME").filter(|home| home != "/root" && set("USER").as_deref() != Some("root")) {
+        Some(home) => set("XDG_STATE_HOME")
+            .map_or_else(|| PathBuf::from(home).join(".local/state"), PathBuf::from)
+            .join("tidegate"),
+        None => PathBuf::from("/var/lib/tidegate"),
+    }
+}
+
+/// The access log: on unless it is said to be off.
+pub fn access_log(field: &Field<raw::Observe>, problems: &Problems) -> Option<AccessLog> {
+    let to = match field.value().and_then(|observe| observe.access_log.value()) {
+        Some(raw::AccessLog::Off) => return None,
+        Some(raw::AccessLog::On(keys)) => keys.to.given(),
+        None => None,
+    };
+    let to = match to {
+        Some(path) if path.value != "stdout" => LogTarget::File(file_path(&path.value, path.at, problems)),
+        _ => LogTarget::Stdout,
+    };
+    Some(AccessLog { to })
+}

@@ -1,0 +1,122 @@
+//! Hosts of sites: their form, and that no two sites claim one.
+
+use crate::file::decode::Problems;
+use crate::file::tree::At;
+use crate::model::HostPattern;
+use crate::source::{Diagnostic, Span};
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+/// Reads a host: a name, `*.name`, `*`, or an address.
+pub fn pattern(host: &At<String>, problems: &mut Problems) -> Option<HostPattern> {
+    match read(&host.value) {
+        Ok(pattern) => Some(pattern),
+        Err((wrong, help)) => {
+            let problem = Diagnostic::error(host.at, format!("`{}` is not a host: {wrong}", host.value));
+            let problem = problem.label("expected a name, *.name or '*'");
+            problems.push(super::with_help(problem, help));
+            None
+        }
+    }
+}
+
+fn read(text: &str) -> Result<HostPattern, (&'static str, Option<String>)> {
+    if text == "*" {
+        return Ok(HostPattern::Any);
+    }
+    let lower = text.to_ascii_lowercase();
+    let lower = lower.strip_suffix('.').unwrap_or(&lower);
+    if let Some(inner) = lower.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        let address: Ipv6Addr = inner.parse().map_err(|_| ("this is no IPv6 address", None))?;
+        return Ok(HostPattern::Exact(format!("[{address}]")));
+    }
+    if let Ok(address) = lower.parse::<Ipv6Addr>() {
+        return Err(("an IPv6 address stands in brackets", Some(format!("write \"[{address}]\""))));
+    }
+    if lower.contains("://") {
+        return Err(("it has a scheme", None));
+    }
+    if let Some((name, port)) = lower.rsplit_once(':')
+        && port.bytes().all(|byte| byte.is_ascii_digit())
+    {
+        let help = format!("write `{name}`; ports belong to `listeners`");
+        return Err(("it has a port", Some(help)));
+    }
+    match lower.strip_prefix("*.") {
+        Some(name) => check_name(name).map(|()| HostPattern::Wildcard(format!(".{name}"))),
+        None => {
+            if lower.parse::<Ipv4Addr>().is_err() {
+                check_name(lower)?;
+            }
+            Ok(HostPattern::Exact(lower.to_owned()))
+        }
+    }
+}
+
+/// RFC 1123 section 2.1, and underscores, which exist.
+fn check_name(name: &str) -> Result<(), (&'static str, Option<String>)> {
+    if name.contains('*') {
+        return Err((
+            "`*` stands for whole labels, at the beginning",
+            Some("write `*.example.com`".to_owned()),
+        ));
+    }
+    if !name.is_ascii() {
+        return Err((
+            "names are written in ASCII",
+            Some("write the form that begins with `xn--`".to_owned()),
+        ));
+    }
+    if name.len() > 253 {
+        return Err(("it is longer than 253 characters", None));
+    }
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+    };
+    if name.split('.').all(label) { Ok(()) } else { Err(("letters, digits, - and dots make a name", None)) }
+}
+
+/// Hosts that sites have claimed so far.
+#[derive(Debug, Default)]
+pub struct Claims {
+    hosts: HashMap<HostPattern, Span>,
+}
+
+impl Claims {
+    /// Notes a site's host; reports one that is taken.
+    pub fn claim(&mut self, pattern: &HostPattern, host: &At<String>, problems: &mut Problems) {
+        if let Some(first) = self.hosts.get(pattern) {
+            let problem = Diagnostic::error(host.at, format!("the host `{}` is there twice", host.value));
+            problems.push(problem.label("again here").other(*first, "first here"));
+        } else {
+            self.hosts.insert(pattern.clone(), host.at);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_read_strictly() {
+        let exact = |text: &str| Some(HostPattern::Exact(text.to_owned()));
+        let check =
+            |text: &str, expected: Option<HostPattern>| assert_eq!(read(text).ok(), expected, "{text}");
+        check("Shop.Example.com", exact("shop.example.com"));
+        check("shop.example.com.", exact("shop.example.com"));
+        check("10.0.0.1", exact("10.0.0.1"));
+        check("[::1]", exact("[::1]"));
+        check("[0:0::1]", exact("[::1]"));
+        check("*.example.com", Some(HostPattern::Wildcard(".example.com".to_owned())));
+        check("*", Some(HostPattern::Any));
+        for wrong in
+            ["", ".", "a..b", "-a.com", "a b", "a.com:80", "https://a.com", "a.*.com", "::1", "bücher.de"]
+        {
+            check(wrong, None);
+        }
+    }
+}

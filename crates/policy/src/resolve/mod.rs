@@ -1,0 +1,102 @@
+//! From the types that mirror the file to the model: defaults, inheritance, and everything that needs more
+//! than one value to be judged.
+//!
+//! Like decoding, resolving never stops at a mistake. Where something is broken a stand-in takes its place in
+//! the model, which is thrown away in the end; what was reported as broken is not reported again by those who
+//! refer to it.
+
+mod general;
+mod hosts;
+mod listeners;
+mod pages;
+mod path;
+mod pools;
+mod routes;
+mod sites;
+mod target;
+mod tests;
+
+use crate::file::decode::Problems;
+use crate::file::raw;
+use crate::model::{self, Policy, PoolId};
+use crate::source::{Diagnostic, Files, Span};
+use std::collections::HashMap;
+
+/// Makes the model of a file. It is of use only if `problems` has no error afterwards.
+pub fn resolve(
+    file: &raw::File,
+    files: &dyn Files,
+    env: &dyn Fn(&str) -> Option<String>,
+    problems: &mut Problems,
+) -> Policy {
+    let timeouts = general::timeouts(&file.timeouts);
+    let bounds = general::bounds(&file.bounds);
+    let listeners = listeners::resolve(file, bounds, timeouts, problems);
+    let pools = pools::resolve(file, timeouts, problems);
+    let tls = general::tls(&file.tls, problems);
+    let pool_names = pools::names(file);
+    let mut context = sites::Context {
+        listeners: &listeners,
+        pools: &pools,
+        pool_names: &pool_names,
+        pools_used: vec![false; pools.len()],
+        tls: &tls,
+        bounds,
+        timeouts,
+        files,
+        problems,
+    };
+    let sites = sites::resolve(file, &mut context);
+    let pools_used = context.pools_used;
+    unused_pools(&pools, &pools_used, problems);
+    let tests = tests::resolve(file, &pools, &pool_names, &sites, problems);
+    let errors = pages::resolve(&file.errors, files, problems);
+    Policy {
+        workers: file.workers.value().map(|workers| workers.0 as usize),
+        trusted_proxies: general::networks(&file.trusted_proxies).unwrap_or_default(),
+        forwarding: general::forwarding(&file.forwarded),
+        drain: general::drain(&file.drain),
+        state_dir: general::state_dir(&file.state_dir, env, problems),
+        access_log: general::access_log(&file.observe, problems),
+        tls,
+        listeners,
+        pools,
+        sites,
+        errors,
+        tests,
+    }
+}
+
+/// Pools by name. A pool that could not be read is `None`: known, but not there.
+type PoolNames<'f> = HashMap<&'f str, Option<PoolId>>;
+
+/// A reference to a pool; reports a name that is none.
+fn find_pool(name: &str, at: Span, names: &PoolNames, problems: &mut Problems) -> Option<PoolId> {
+    if let Some(pool) = names.get(name) {
+        return *pool;
+    }
+    let problem = Diagnostic::error(at, format!("no pool is named `{name}`")).label("unknown pool");
+    let nearest = problems.nearest(name, names.keys().copied());
+    problems.push(with_help(problem, nearest));
+    None
+}
+
+fn with_help(problem: Diagnostic, help: Option<String>) -> Diagnostic {
+    match help {
+        Some(help) => problem.help(help),
+        None => problem,
+    }
+}
+
+fn unused_pools(pools: &[model::Pool], used: &[bool], problems: &mut Problems) {
+    for (pool, _) in pools.iter().zip(used).filter(|(_, used)| !**used) {
+        let problem = Diagnostic::warning(pool.at, format!("the pool `{}` is never used", pool.name));
+        problems.push(problem.label("no route leads here"));
+    }
+}
+
+/// Whether a text is a token of RFC 9110 section 5.6.2: the form of field and cookie names.
+fn is_token(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !text.is_empty() && text.bytes().all(allowed)
+}

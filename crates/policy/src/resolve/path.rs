@@ -1,0 +1,256 @@
+//! Path patterns: `/exact`, `/prefix/*`, `/users/{id}`, and regular expressions.
+
+use crate::file::decode::Problems;
+use crate::file::raw;
+use crate::file::tree::At;
+use crate::model::{PathPattern, Segment};
+use crate::source::{Diagnostic, Span};
+use regex::RegexBuilder;
+
+/// Memory that one compiled expression may take. The default of the library is ten times that.
+pub const REGEX_BYTES_MAX: usize = 1 << 20;
+
+/// Reads a condition on the path.
+pub fn resolve(path: &At<raw::Path>, problems: &mut Problems) -> Option<PathPattern> {
+    match &path.value {
+        raw::Path::Pattern(text) => match pattern(text) {
+            Ok(pattern) => Some(pattern),
+            Err(wrong) => {
+                let at = problems.within(path.at, wrong.part);
+                let problem = Diagnostic::error(at, wrong.message).label(wrong.label);
+                problems.push(super::with_help(problem, wrong.help));
+                None
+            }
+        },
+        raw::Path::Regex(own) => match own.regex.given() {
+            Some(regex) => whole(&regex.value, regex.at, problems),
+            None => {
+                if own.regex.is_absent() {
+                    problems.push(Diagnostic::error(path.at, "`path` is a map without `regex`"));
+                }
+                None
+            }
+        },
+    }
+}
+
+/// An expression that must match the whole path.
+fn whole(text: &str, at: Span, problems: &mut Problems) -> Option<PathPattern> {
+    // Compiled by itself first, so that messages speak of what was written.
+    let compile = |text: &str| RegexBuilder::new(text).size_limit(REGEX_BYTES_MAX).build();
+    match compile(text).and_then(|_| compile(&format!("^(?:{text})$"))) {
+        Ok(regex) => Some(PathPattern::Regex(regex)),
+        Err(error) => {
+            problems.push(broken_regex(&error, at));
+            None
+        }
+    }
+}
+
+/// An expression that does not compile.
+pub fn broken_regex(error: &regex::Error, at: Span) -> Diagnostic {
+    let (message, label) = match error {
+        regex::Error::CompiledTooBig(_) => {
+            ("this regular expression is too large".to_owned(), "needs more than 1 MiB")
+        }
+        other => {
+            // The library draws over several lines; its last one says what is wrong.
+            let text = other.to_string();
+            let last = text.lines().last().unwrap_or_default();
+            (format!("not a regular expression: {}", last.trim_start_matches("error: ")), "")
+        }
+    };
+    Diagnostic::error(at, message).label(label)
+}
+
+/// What is wrong with a pattern.
+struct Wrong<'t> {
+    message: String,
+    label: &'static str,
+    /// The part of the text that is meant.
+    part: &'t str,
+    help: Option<String>,
+}
+
+fn wrong<'t>(part: &'t str, message: impl Into<String>, label: &'static str) -> Wrong<'t> {
+    Wrong { message: message.into(), label, part, help: None }
+}
+
+/// Reads a pattern into segments in normalised form.
+fn pattern(text: &str) -> Result<PathPattern, Wrong<'_>> {
+    let Some(path) = text.strip_prefix('/') else {
+        let help = (!text.starts_with('*') && !text.is_empty()).then(|| format!("write `/{text}`"));
+        return Err(Wrong {
+            help,
+            ..wrong(text, format!("the path `{text}` does not begin with /"), "expected /")
+        });
+    };
+    if let Some(query) = path.find(['?', '#']) {
+        let part = &path[query..];
+        return Err(Wrong {
+            help: Some("conditions on the query stand under `query:`".to_owned()),
+            ..wrong(part, "a path has no query", "not part of a path")
+        });
+    }
+    let (path, rest) = match path.strip_suffix('*') {
+        Some("") => return Ok(PathPattern::Segments { segments: Vec::new(), rest: true }),
+        Some(prefix) if prefix.ends_with('/') => (&prefix[..prefix.len() - 1], true),
+        _ => (path, false),
+    };
+    let mut segments = Vec::new();
+    for part in path.split('/') {
+        segments.push(segment(part, &segments, rest)?);
+    }
+    Ok(PathPattern::Segments { segments, rest })
+}
+
+fn segment<'t>(part: &'t str, before: &[Segment], rest: bool) -> Result<Segment, Wrong<'t>> {
+    if part.contains('*') {
+        return Err(Wrong {
+            help: Some(
+                "`/*` stands at the end and `{name}` for one segment; `{ regex: … }` does the rest"
+                    .to_owned(),
+            ),
+            ..wrong(part, "`*` stands nowhere but in a last `/*`", "not a whole last segment")
+        });
+    }
+    if part == "." || part == ".." {
+        return Err(wrong(part, "a normalised path has no dot segments", "no request has this path"));
+    }
+    if let Some(name) = part.strip_prefix('{').and_then(|part| part.strip_suffix('}')) {
+        let taken = name == "rest" && rest
+            || before.iter().any(|segment| matches!(segment, Segment::Capture(before) if before == name));
+        if taken {
+            return Err(wrong(part, format!("`{name}` is captured twice"), "again here"));
+        }
+        if is_capture_name(name) {
+            return Ok(Segment::Capture(name.to_owned()));
+        }
+    }
+    if part.contains(['{', '}']) {
+        return Err(wrong(
+            part,
+            "a capture is a whole segment",
+            "expected {name} with letters, digits and _",
+        ));
+    }
+    normalised(part).map(Segment::Literal)
+}
+
+/// Letters, digits and `_`, as facts are written in expressions.
+fn is_capture_name(name: &str) -> bool {
+    let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    !name.is_empty() && name.bytes().all(word) && !name.as_bytes()[0].is_ascii_digit()
+}
+
+/// The form that requests are compared in (RFC 3986 section 6.2.2): unreserved characters are themselves,
+/// escapes are in upper case, and what cannot stand in a path is escaped.
+fn normalised(part: &str) -> Result<String, Wrong<'_>> {
+    let mut out = String::with_capacity(part.len());
+    let bytes = part.as_bytes();
+    let mut index = 0;
+    while index < bytes.len() {
+        let mut byte = bytes[index];
+        let mut keep_escape = false;
+        if byte == b'%' {
+            let digits =
+                part.get(index + 1..index + 3).filter(|digits| digits.bytes().all(|d| d.is_ascii_hexdigit()));
+            let Some(decoded) = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) else {
+                return Err(Wrong {
+                    help: Some("`%25` is the character %".to_owned()),
+                    ..wrong(part, "`%` is not followed by two hexadecimal digits", "broken escape")
+                });
+            };
+            index += 2;
+            byte = decoded;
+            keep_escape = !is_unreserved(byte);
+        }
+        if !keep_escape && is_path_character(byte) {
+            out.push(byte as char);
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+        index += 1;
+    }
+    Ok(out)
+}
+
+fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)
+}
+
+/// `pchar` of RFC 3986 section 3.3, without escapes.
+fn is_path_character(byte: u8) -> bool {
+    is_unreserved(byte) || b"!$&'()*+,;=:@".contains(&byte)
+}
+
+/// The names that a pattern captures.
+pub fn captures(pattern: &PathPattern) -> Vec<&str> {
+    match pattern {
+        PathPattern::Any => Vec::new(),
+        PathPattern::Segments { segments, rest } => segments
+            .iter()
+            .filter_map(|segment| match segment {
+                Segment::Capture(name) => Some(name.as_str()),
+                Segment::Literal(_) => None,
+            })
+            .chain(rest.then_some("rest"))
+            .collect(),
+        PathPattern::Regex(regex) => regex.capture_names().flatten().collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn literal(text: &str) -> Segment {
+        Segment::Literal(text.to_owned())
+    }
+
+    fn check(text: &str, expected: &[Segment], expected_rest: bool) {
+        match pattern(text) {
+            Ok(PathPattern::Segments { segments, rest }) => {
+                assert_eq!((segments.as_slice(), rest), (expected, expected_rest), "{text}");
+            }
+            Ok(other) => panic!("{text}: {other:?}"),
+            Err(wrong) => panic!("{text}: {}", wrong.message),
+        }
+    }
+
+    #[test]
+    fn patterns_become_segments() {
+        check("/", &[literal("")], false);
+        check("/*", &[], true);
+        check("/api", &[literal("api")], false);
+        check("/api/", &[literal("api"), literal("")], false);
+        check("/api/*", &[literal("api")], true);
+        check("/users/{id}/x", &[literal("users"), Segment::Capture("id".to_owned()), literal("x")], false);
+    }
+
+    #[test]
+    fn literals_are_normalised_as_requests_are() {
+        check("/%7euser/%2f%c3%a9", &[literal("~user"), literal("%2F%C3%A9")], false);
+        check("/é x", &[literal("%C3%A9%20x")], false);
+    }
+
+    #[test]
+    fn what_cannot_match_is_refused() {
+        for text in [
+            "",
+            "api",
+            "*",
+            "/a*",
+            "/*/b",
+            "/a/../b",
+            "/{a}/{a}",
+            "/{rest}/*",
+            "/x{a}",
+            "/{1}",
+            "/%4",
+            "/a?b",
+        ] {
+            assert!(pattern(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! Pools: servers, health checks, persistence.
+
+use super::{PoolNames, general, is_token};
+use crate::file::decode::{Field, Problems};
+use crate::file::raw;
+use crate::file::tree::At;
+use crate::model::{
+    Balance, Health, Pool, PoolId, Probe, SameSite, Server, Sticky, StickyBy, StickyCookie, Timeouts,
+};
+use crate::source::{Diagnostic, Span};
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// The pools that could be read, in the order of the file.
+pub fn resolve(file: &raw::File, timeouts: Timeouts, problems: &mut Problems) -> Vec<Pool> {
+    let pools = file.pools.value().map(|pools| pools.0.as_slice()).unwrap_or_default();
+    pools
+        .iter()
+        .filter_map(|(name, own)| {
+            check_name(name, problems);
+            own.value().map(|own| pool(name, own, timeouts, problems))
+        })
+        .collect()
+}
+
+/// The pools by name, in step with what [`resolve`] returns.
+pub fn names(file: &raw::File) -> PoolNames<'_> {
+    let pools = file.pools.value().map(|pools| pools.0.as_slice()).unwrap_or_default();
+    let mut next = 0;
+    pools
+        .iter()
+        .map(|(name, own)| {
+            let id = own.value().map(|_| PoolId(next));
+            next += usize::from(id.is_some());
+            (name.value.as_str(), id)
+        })
+        .collect()
+}
+
+fn check_name(name: &At<String>, problems: &mut Problems) {
+    if raw::RESERVED.contains(&name.value.as_str()) {
+        let message = format!("`{}` cannot be a pool's name", name.value);
+        let problem = Diagnostic::error(name.at, message).label("a key of `to` has this name");
+        problems.push(problem.help(format!("reserved: {}", raw::RESERVED.join(", "))));
+    } else if name.value.is_empty() {
+        problems.push(Diagnostic::error(name.at, "a pool without a name"));
+    }
+}
+
+fn pool(name: &At<String>, own: &raw::Pool, timeouts: Timeouts, problems: &mut Problems) -> Pool {
+    Pool {
+        name: name.value.clone(),
+        servers: servers(name, own, problems),
+        balance: own.balance.value().map_or(Balance::default(), |balance| balance.0.clone()),
+        sticky: own.sticky.given().and_then(|own| sticky(own, problems)),
+        health: own.health.given().and_then(|own| health(own, problems)),
+        host: own.host.given().map(|host| checked_host(host, problems)),
+        timeouts: general::pool_timeouts(&own.timeouts, timeouts),
+        at: name.at,
+    }
+}
+
+/// A `Host` to send: no white space, nothing that could break a head.
+fn checked_host(host: &At<String>, problems: &mut Problems) -> String {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte);
+    if host.value.is_empty() || !host.value.bytes().all(allowed) {
+        let problem = Diagnostic::error(host.at, format!("`{}` is not a host", host.value));
+        problems.push(problem.label("expected a name such as app.internal, with a port if need be"));
+    }
+    host.value.clone()
+}
+
+fn servers(name: &At<String>, own: &raw::Pool, problems: &mut Problems) -> Vec<Server> {
+    if own.servers.is_absent() || own.servers.value().is_some_and(Vec::is_empty) {
+        let at = own.servers.given().map_or(name.at, |servers| servers.at);
+        let problem = Diagnostic::error(at, format!("the pool `{}` has no servers", name.value));
+        problems.push(problem.help("write `servers: [10.0.0.1:8080]`"));
+    }
+    let given = own.servers.value().map(Vec::as_slice).unwrap_or_default();
+    let servers: Vec<Server> = given.iter().filter_map(|own| server(own, problems)).collect();
+    let mut seen: HashMap<_, Span> = HashMap::with_capacity(servers.len());
+    for server in &servers {
+        if let Some(first) = seen.insert(server.address, server.at) {
+            let problem = Diagnostic::error(server.at, format!("the server {} is there twice", server.name));
+            let problem = problem.label("again here").other(first, "first here");
+            problems.push(problem.help("a larger share is written as { address: …, weight: 2 }"));
+        }
+    }
+    let idle = !servers.is_empty() && servers.iter().all(|server| server.weight == 0);
+    if idle && servers.len() == given.len() {
+        let message = format!("all servers of the pool `{}` have the weight 0", name.value);
+        problems.push(Diagnostic::warning(name.at, message).label("takes no new sessions"));
+    }
+    servers
+}
+
+fn server(own: &At<raw::Server>, problems: &mut Problems) -> Option<Server> {
+    if own.value.address.is_absent() {
+        let problem = Diagnostic::error(own.at, "a server without `address`");
+        problems.push(problem.label("expected { address: 10.0.0.1:8080, weight: 2 }"));
+    }
+    let address = own.value.address.given()?;
+    Some(Server {
+        name: address.value.text.clone(),
+        address: address.value.address,
+        weight: own.value.weight.value().map_or(1, |weight| weight.0),
+        at: address.at,
+    })
+}
+
+fn health(own: &At<raw::Health>, problems: &mut Problems) -> Option<Health> {
+    let At { value: own, at } = own;
+    let probe = probe(own, *at, problems)?;
+    let count =
+        |field: &Field<crate::file::scalar::Count>, default| field.value().map_or(default, |count| count.0);
+    let health = Health {
+        probe,
+        every: general::time(&own.every, Duration::from_secs(2)),
+        timeout: general::time(&own.timeout, Duration::from_secs(1)),
+        rise: count(&own.rise, 2),
+        fall: count(&own.fall, 3),
+        port: own.port.value().map(|port| port.0),
+    };
+    for (field, name) in [(&own.every, "every"), (&own.timeout, "timeout")] {
+        if let Some(time) = field.given().filter(|time| time.value.0.is_zero()) {
+            problems.push(
+                Diagnostic::error(time.at, format!("`{name}` is zero")).label("expected a time above 0"),
+            );
+        }
+    }
+    Some(health)
+}
+
+fn probe(own: &raw::Health, at: Span, problems: &mut Problems) -> Option<Probe> {
+    let tcp = own.tcp.value().copied().unwrap_or(false);
+    match own.path.given() {
+        Some(path) if tcp => {
+            let problem =
+                Diagnostic::error(path.at, "a health check asks for a path, or opens a connection: not both");
+            problems.push(problem.label("either `path` or `tcp: true`"));
+            None
+        }
+        Some(path) => {
+            if !path.value.starts_with('/') || path.value.bytes().any(|byte| byte <= b' ' || byte >= 0x7f) {
+                let problem = Diagnostic::error(path.at, format!("`{}` is not a path", path.value));
+                problems.push(problem.label("expected a path such as /healthz, escaped where needed"));
+            }
+            let expect =
+                own.expect.value().map(|list| list.0.iter().map(|at| (at.value.0, at.value.1)).collect());
+            Some(Probe::Http {
+                path: path.value.clone(),
+                host: own.host.given().map(|host| checked_host(host, problems)),
+                expect: expect.unwrap_or_else(|| vec![(200, 399)]),
+            })
+        }
+        None if tcp => {
+            for (present, name) in [(!own.expect.is_absent(), "expect"), (!own.host.is_absent(), "host")] {
+                if present {
+                    problems.push(Diagnostic::error(at, format!("`{name}` has no meaning with `tcp`")));
+                }
+            }
+            Some(Probe::Tcp)
+        }
+        None => {
+            if own.path.is_absent() {
+                let problem = Diagnostic::error(at, "a health check without anything to ask");
+                problems.push(problem.help("write `path: /healthz` or `tcp: true`"));
+            }
+            None
+        }
+    }
+}
+
+fn sticky(own: &At<raw::Sticky>, problems: &mut Problems) -> Option<Sticky> {
+    let At { value: own, at } = own;
+    match (own.cookie.given(), own.by.given()) {
+        (Some(cookie), Some(by)) => {
+            let problem =
+                Diagnostic::error(by.at, "`sticky` is by a cookie of ours, or by a value: not both");
+            problems.push(problem.label("a value").other(cookie.at, "a cookie of ours"));
+            None
+        }
+        (Some(cookie), None) => Some(Sticky::Cookie(sticky_cookie(cookie, own, problems))),
+        (None, Some(by)) => {
+            only_with_cookie(own, problems);
+            Some(Sticky::By(StickyBy {
+                expression: by.value.0.clone(),
+                expire: general::time(&own.expire, Duration::from_secs(60 * 60)),
+                max: own.max.value().map_or(1_000_000, |max| max.0 as usize),
+            }))
+        }
+        (None, None) => {
+            if own.cookie.is_absent() && own.by.is_absent() {
+                let problem = Diagnostic::error(*at, "`sticky` says nothing of how a session is recognised");
+                problems.push(problem.help("write `cookie: NAME` or `by: cookie.ID`"));
+            }
+            None
+        }
+    }
+}
+
+/// Attributes of a cookie make no sense on a value of the application's own.
+fn only_with_cookie(own: &raw::Sticky, problems: &mut Problems) {
+    let fields = [
+        (own.path.given().map(|field| field.at), "path"),
+        (own.domain.given().map(|field| field.at), "domain"),
+        (own.secure.given().map(|field| field.at), "secure"),
+        (own.http_only.given().map(|field| field.at), "http_only"),
+        (own.same_site.given().map(|field| field.at), "same_site"),
+    ];
+    for (at, name) in fields {
+        if let Some(at) = at {
+            let problem = Diagnostic::error(at, format!("`{name}` is an attribute of a cookie of ours"));
+            problems.push(problem.label("has no meaning with `by`"));
+        }
+    }
+}
+
+fn sticky_cookie(name: &At<String>, own: &raw::Sticky, problems: &mut Problems) -> StickyCookie {
+    if !is_token(&name.value) {
+        let problem = Diagnostic::error(name.at, format!("`{}` cannot be a cookie's name", name.value));
+        problems.push(problem.label("expected letters, digits, - and _"));
+    }
+    if let Some(max) = own.max.given() {
+        let problem = Diagnostic::error(max.at, "`max` bounds the sessions that we remember");
+        problems.push(problem.label("has no meaning with `cookie`: the client remembers"));
+    }
+    let cookie = StickyCookie {
+        name: name.value.clone(),
+        path: own.path.value().cloned().unwrap_or_else(|| "/".to_owned()),
+        domain: own.domain.value().cloned(),
+        expire: own.expire.value().map(|time| time.0),
+        secure: own.secure.value().copied(),
+        http_only: own.http_only.value().copied().unwrap_or(true),
+        same_site: own.same_site.value().copied().unwrap_or_default(),
+    };
+    check_attributes(&cookie, own, problems);
+    cookie
+}
+
+fn check_attributes(cookie: &StickyCookie, own: &raw::Sticky, problems: &mut Problems) {
+    // RFC 6265 section 4.1.1: an attribute ends at a semicolon or a control character.
+    let broken = |value: &str| value.bytes().any(|byte| byte == b';' || byte <= b' ' || byte >= 0x7f);
+    if let Some(path) = own.path.given().filter(|path| !path.value.starts_with('/') || broken(&path.value)) {
+        let problem = Diagnostic::error(path.at, format!("`{}` is not a path of a cookie", path.value));
+        problems.push(problem.label("expected a path such as /"));
+    }
+    if let Some(domain) = own.domain.given().filter(|domain| domain.value.is_empty() || broken(&domain.value))
+    {
+        let problem = Diagnostic::error(domain.at, format!("`{}` is not a domain", domain.value));
+        problems.push(problem.label("expected a domain such as example.com"));
+    }
+    if let Some(same_site) = own.same_site.given()
+        && cookie.same_site == SameSite::None
+        && cookie.secure != Some(true)
+    {
+        let problem = Diagnostic::error(same_site.at, "`same_site: none` needs `secure: true`");
+        problems.push(problem.label("browsers refuse such a cookie otherwise").help("add `secure: true`"));
+    }
+    let prefixed = [("__Host-", cookie.path == "/" && cookie.domain.is_none()), ("__Secure-", true)];
+    for (prefix, fits) in prefixed {
+        if cookie.name.starts_with(prefix)
+            && !(fits && cookie.secure == Some(true))
+            && let Some(name) = own.cookie.given()
+        {
+            let message = format!(
+                "a cookie named `{prefix}…` must be secure, and with `__Host-` have the path / and no domain"
+            );
+            problems.push(
+                Diagnostic::error(name.at, message).label("browsers refuse it").help("add `secure: true`"),
+            );
+        }
+    }
+}

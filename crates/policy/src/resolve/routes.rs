@@ -1,0 +1,173 @@
+//! Routes: their conditions, and names made of them.
+
+use super::sites::Context;
+use super::{general, is_token, path, target};
+use crate::file::decode::{Field, Named};
+use crate::file::raw;
+use crate::file::tree::At;
+use crate::model::{Networks, OwnTimeouts, PathPattern, Route, Timeouts, ValueMatch};
+use crate::source::{Diagnostic, Span};
+use regex::bytes::RegexBuilder;
+use std::fmt::Write as _;
+
+/// Reads a route. `None` if its path or target is broken: nothing can be said of it then.
+pub fn resolve(own: &At<raw::Route>, times: (Timeouts, OwnTimeouts), context: &mut Context) -> Option<Route> {
+    let At { value: own, at } = own;
+    if own.to.is_absent() {
+        let problem = Diagnostic::error(*at, "a route without `to`");
+        context.problems.push(problem.label("where does it lead?").help("write `to: POOL`"));
+    }
+    let path = match &own.path {
+        Field::Absent => Some(PathPattern::Any),
+        Field::Broken => None,
+        Field::Given(given) => path::resolve(given, context.problems),
+    };
+    // A target is checked even if the path is broken; captures cannot be told then, so all of them pass.
+    let to = match (&path, own.to.given()) {
+        (Some(path), Some(to)) => target::resolve(to, path, context),
+        _ => None,
+    };
+    let headers = conditions(&own.header, Kind::Header, context);
+    let queries = conditions(&own.query, Kind::Query, context);
+    let cookies = conditions(&own.cookie, Kind::Cookie, context);
+    let (timeouts, own_timeouts) = general::request_timeouts(&own.timeouts, times);
+    let name = match own.name.value() {
+        Some(name) => name.clone(),
+        None => made_name(own),
+    };
+    Some(Route {
+        name,
+        path: path?,
+        methods: methods(own),
+        headers,
+        queries,
+        cookies,
+        client: networks(own, context),
+        to: to?,
+        timeouts,
+        own_timeouts,
+        at: *at,
+    })
+}
+
+/// A route that only has a target: what a site's `to` stands for.
+pub fn of_target(
+    to: &At<raw::Target>,
+    times: (Timeouts, OwnTimeouts),
+    context: &mut Context,
+) -> Option<Route> {
+    let target = target::resolve(to, &PathPattern::Any, context)?;
+    Some(Route {
+        name: "*".to_owned(),
+        path: PathPattern::Any,
+        methods: Vec::new(),
+        headers: Vec::new(),
+        queries: Vec::new(),
+        cookies: Vec::new(),
+        client: None,
+        to: target,
+        timeouts: times.0,
+        own_timeouts: times.1,
+        at: to.at,
+    })
+}
+
+fn methods(own: &raw::Route) -> Vec<String> {
+    let given = own.method.value().map(|methods| methods.0.as_slice()).unwrap_or_default();
+    let mut methods: Vec<String> = Vec::with_capacity(given.len());
+    for method in given {
+        if !methods.contains(&method.value.0) {
+            methods.push(method.value.0.clone());
+        }
+    }
+    methods
+}
+
+fn networks(own: &raw::Route, context: &mut Context) -> Option<Networks> {
+    if let Some(given) = own.client.given()
+        && given.value.0.is_empty()
+    {
+        context
+            .problems
+            .push(Diagnostic::error(given.at, "no network at all").label("no client is in an empty list"));
+    }
+    general::networks(&own.client)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Header,
+    Query,
+    Cookie,
+}
+
+/// Conditions on values; names of fields in lower case.
+fn conditions(
+    field: &Field<Named<raw::ValueMatch>>,
+    kind: Kind,
+    context: &mut Context,
+) -> Vec<(String, ValueMatch)> {
+    let given = field.value().map(|named| named.0.as_slice()).unwrap_or_default();
+    given
+        .iter()
+        .filter_map(|(name, value)| {
+            if kind != Kind::Query && !is_token(&name.value) {
+                let noun = if kind == Kind::Header { "field" } else { "cookie" };
+                let problem =
+                    Diagnostic::error(name.at, format!("`{}` is not the name of a {noun}", name.value));
+                context.problems.push(problem.label("no request can have it"));
+            }
+            let value = condition(&value.given()?.value, context)?;
+            let name =
+                if kind == Kind::Header { name.value.to_ascii_lowercase() } else { name.value.clone() };
+            Some((name, value))
+        })
+        .collect()
+}
+
+fn condition(own: &raw::ValueMatch, context: &mut Context) -> Option<ValueMatch> {
+    Some(match own {
+        raw::ValueMatch::Exact(text) => ValueMatch::Exact(text.clone()),
+        raw::ValueMatch::Present(present) => ValueMatch::Present(*present),
+        raw::ValueMatch::Prefix(text) => ValueMatch::Prefix(text.clone()),
+        raw::ValueMatch::Regex(regex) => ValueMatch::Regex(value_regex(&regex.value, regex.at, context)?),
+        raw::ValueMatch::In(texts) => ValueMatch::In(texts.clone()),
+        raw::ValueMatch::Not(inner) => ValueMatch::Not(Box::new(condition(inner, context)?)),
+    })
+}
+
+fn value_regex(text: &str, at: Span, context: &mut Context) -> Option<regex::bytes::Regex> {
+    match RegexBuilder::new(text).size_limit(path::REGEX_BYTES_MAX).build() {
+        Ok(regex) => Some(regex),
+        Err(error) => {
+            context.problems.push(path::broken_regex(&error, at));
+            None
+        }
+    }
+}
+
+/// A name made of a route's conditions: `GET /api/* header.x-tier`; `*` if it has none.
+fn made_name(own: &raw::Route) -> String {
+    let mut name = String::new();
+    let methods = own.method.value().map(|methods| methods.0.as_slice()).unwrap_or_default();
+    for (index, method) in methods.iter().enumerate() {
+        let _ = write!(name, "{}{}", if index == 0 { "" } else { "|" }, method.value.0);
+    }
+    let mut word = |text: &str| {
+        let _ = write!(name, "{}{text}", if name.is_empty() { "" } else { " " });
+    };
+    match own.path.value() {
+        Some(raw::Path::Pattern(path)) => word(path),
+        Some(raw::Path::Regex(regex)) => word(regex.regex.value().map_or("", String::as_str)),
+        None => {}
+    }
+    for (field, prefix) in [(&own.header, "header."), (&own.query, "query."), (&own.cookie, "cookie.")] {
+        for (key, _) in field.value().map(|named| named.0.as_slice()).unwrap_or_default() {
+            word(&format!("{prefix}{}", key.value));
+        }
+    }
+    if own.client.value().is_some() {
+        word("client");
+    }
+    if name.is_empty() { "*".to_owned() } else { name }
+}

@@ -1,0 +1,219 @@
+//! Sites: hosts, listeners, certificates, and their routes.
+
+use super::hosts::{self, Claims};
+use super::{PoolNames, general, pages, routes, with_help};
+use crate::file::decode::{Field, Problems};
+use crate::file::raw;
+use crate::file::tree::At;
+use crate::model::{
+    Bounds, HostPattern, Listener, ListenerId, OwnTimeouts, Pool, Route, Site, Timeouts, Tls,
+};
+use crate::source::{Diagnostic, Files, Span};
+use std::collections::HashMap;
+
+/// What sites and routes are read against.
+pub struct Context<'a, 's> {
+    /// All listeners.
+    pub listeners: &'a [Listener],
+    /// All pools that could be read.
+    pub pools: &'a [Pool],
+    /// Pools by name.
+    pub pool_names: &'a PoolNames<'a>,
+    /// Which pools some route leads to.
+    pub pools_used: Vec<bool>,
+    /// Certificates of the top level.
+    pub tls: &'a Tls,
+    /// Bounds of the top level.
+    pub bounds: Bounds,
+    /// Times of the top level.
+    pub timeouts: Timeouts,
+    /// Reads the files of error pages.
+    pub files: &'a dyn Files,
+    /// Collects what is wrong.
+    pub problems: &'a mut Problems<'s>,
+}
+
+/// All sites, in the order of the file.
+pub fn resolve(file: &raw::File, context: &mut Context) -> Vec<Site> {
+    let given = file.sites.value().map(|sites| sites.0.as_slice()).unwrap_or_default();
+    let mut claims = Claims::default();
+    given
+        .iter()
+        .filter_map(|(name, own)| own.value().map(|own| site(name, own, &mut claims, context)))
+        .collect()
+}
+
+fn site(name: &At<String>, own: &raw::Site, claims: &mut Claims, context: &mut Context) -> Site {
+    let listeners = own.listeners.given().map(|names| chosen(&names.value.0, names.at, context));
+    let tls = general::tls(&own.tls, context.problems);
+    let times = general::request_timeouts(&own.timeouts, (context.timeouts, OwnTimeouts::default()));
+    let errors_before = context.problems.errors();
+    let routes = site_routes(name, own, times, context);
+    let site = Site {
+        name: name.value.clone(),
+        hosts: site_hosts(name, own, claims, context.problems),
+        redirect_to_https: redirect(own, listeners.as_deref(), context),
+        listeners,
+        routes,
+        tls,
+        bounds: general::site_bounds(&own.bounds, context.bounds),
+        errors: pages::resolve(&own.errors, context.files, context.problems),
+        at: name.at,
+    };
+    check_certificates(&site, own, context);
+    // With a route missing, what is left may look unreachable or reachable wrongly.
+    if context.problems.errors() == errors_before {
+        check_reachable(&site, context);
+    }
+    site
+}
+
+fn site_hosts(
+    name: &At<String>,
+    own: &raw::Site,
+    claims: &mut Claims,
+    problems: &mut Problems,
+) -> Vec<HostPattern> {
+    let aliases = own.aliases.value().map(|aliases| aliases.0.as_slice()).unwrap_or_default();
+    std::iter::once(name)
+        .chain(aliases)
+        .filter_map(|host| {
+            let pattern = hosts::pattern(host, problems)?;
+            claims.claim(&pattern, host, problems);
+            Some(pattern)
+        })
+        .collect()
+}
+
+/// The listeners of a site by their names.
+fn chosen(names: &[At<String>], at: Span, context: &mut Context) -> Vec<ListenerId> {
+    if names.is_empty() {
+        let problem = Diagnostic::error(at, "a site without any listener");
+        context
+            .problems
+            .push(problem.label("nobody can reach it").help("leave `listeners` out for all of them"));
+    }
+    names
+        .iter()
+        .filter_map(|name| {
+            let found = context.listeners.iter().position(|listener| listener.name == name.value);
+            if found.is_none() {
+                let problem = Diagnostic::error(name.at, format!("no listener is named `{}`", name.value));
+                let known = || context.listeners.iter().map(|listener| listener.name.as_str());
+                let nearest = context.problems.nearest(&name.value, known());
+                let help = nearest
+                    .unwrap_or_else(|| format!("there are: {}", known().collect::<Vec<_>>().join(", ")));
+                context.problems.push(problem.label("unknown listener").help(help));
+            }
+            found.map(ListenerId)
+        })
+        .collect()
+}
+
+/// The listeners that serve a site.
+fn serving<'a>(chosen: Option<&'a [ListenerId]>, all: &'a [Listener]) -> impl Iterator<Item = &'a Listener> {
+    all.iter()
+        .enumerate()
+        .filter(move |(index, _)| chosen.is_none_or(|ids| ids.contains(&ListenerId(*index))))
+        .map(|(_, listener)| listener)
+}
+
+/// The port that plain requests are sent to: by default that of the site's first TLS listener.
+fn redirect(own: &raw::Site, chosen: Option<&[ListenerId]>, context: &mut Context) -> Option<u16> {
+    let port = serving(chosen, context.listeners).find(|listener| listener.tls).map(|tls| tls.address.port());
+    match own.redirect_to_https.given() {
+        Some(wish) if !wish.value => None,
+        Some(wish) if port.is_none() => {
+            let problem = Diagnostic::error(wish.at, "no TLS listener serves this site");
+            context
+                .problems
+                .push(problem.label("nowhere to redirect to").help("give a listener `tls: true`"));
+            None
+        }
+        _ => port,
+    }
+}
+
+/// A site that a TLS listener serves needs a certificate from somewhere.
+fn check_certificates(site: &Site, own: &raw::Site, context: &mut Context) {
+    let Some(listener) = serving(site.listeners.as_deref(), context.listeners).find(|listener| listener.tls)
+    else {
+        return;
+    };
+    let sources = [&site.tls, context.tls];
+    let has_source = sources.iter().any(|tls| tls.internal || !tls.certificates.is_empty());
+    // A broken `tls` may have been meant as the source.
+    if has_source || matches!(own.tls, Field::Broken) || !own.tls.is_absent() && context.problems.errors() > 0
+    {
+        return;
+    }
+    let message = format!(
+        "`{}` is served over TLS by the listener {} and has no certificate",
+        site.name, listener.name
+    );
+    let problem = Diagnostic::error(site.at, message).label("no source of a certificate");
+    context.problems.push(problem.help(
+        "write `tls: { certificates: [{ cert: FILE.pem, key: FILE.pem }] }` at the site or at the top level, \
+         `tls: { internal: true }` for development, or list plain `listeners` only",
+    ));
+}
+
+/// `to`, or `routes`: one of the two.
+fn site_routes(
+    name: &At<String>,
+    own: &raw::Site,
+    times: (Timeouts, OwnTimeouts),
+    context: &mut Context,
+) -> Vec<Route> {
+    match (&own.to, &own.routes) {
+        (Field::Absent, Field::Absent) => {
+            let problem = Diagnostic::error(name.at, format!("the site `{}` leads nowhere", name.value));
+            context.problems.push(problem.label("neither `to` nor `routes`").help("write `to: POOL`"));
+            Vec::new()
+        }
+        (Field::Given(to), Field::Given(routes)) => {
+            let problem = Diagnostic::error(to.at, "a site has `to` or `routes`, not both");
+            let problem = problem.other(routes.at.part(0, 1), "the routes");
+            context
+                .problems
+                .push(problem.help("write the target of all other requests as a last route: `- to: POOL`"));
+            Vec::new()
+        }
+        (Field::Given(to), _) => routes::of_target(to, times, context).into_iter().collect(),
+        (_, Field::Given(given)) => {
+            if given.value.is_empty() {
+                context
+                    .problems
+                    .push(Diagnostic::error(given.at, "a site without any route").label("an empty list"));
+            }
+            let routes = given.value.iter().filter_map(|own| routes::resolve(own, times, context)).collect();
+            same_names(&given.value, context.problems);
+            routes
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Names that routes were given are theirs alone: tests and logs speak of them.
+fn same_names(routes: &[At<raw::Route>], problems: &mut Problems) {
+    let mut seen: HashMap<&str, Span> = HashMap::new();
+    for name in routes.iter().filter_map(|route| route.value.name.given()) {
+        if let Some(first) = seen.insert(&name.value, name.at) {
+            let problem = Diagnostic::error(name.at, format!("two routes are named `{}`", name.value));
+            problems.push(problem.label("again here").other(first, "first here"));
+        }
+    }
+}
+
+/// A route that no request can reach is a mistake.
+fn check_reachable(site: &Site, context: &mut Context) {
+    for (dead, by) in Vec::<(crate::model::RouteId, crate::model::RouteId)>::new() {
+        let (dead, by) = (&site.routes[dead.0], &site.routes[by.0]);
+        let problem = Diagnostic::error(dead.at, format!("the route `{}` is never reached", dead.name));
+        let problem =
+            problem.label("every request that fits here").other(by.at, "is taken by this earlier route");
+        let help =
+            Some("the first route whose conditions hold is taken: move it up, or take it out".to_owned());
+        context.problems.push(with_help(problem, help));
+    }
+}

@@ -1,0 +1,179 @@
+//! The file's `tests:`: that what they speak of exists.
+
+use super::{PoolNames, find_pool, is_token, with_help};
+use crate::file::decode::Problems;
+use crate::file::raw;
+use crate::file::tree::At;
+use crate::model::{Expect, ExpectTo, Pool, Site, Test};
+use crate::source::Diagnostic;
+use std::collections::HashSet;
+use std::net::{IpAddr, Ipv4Addr};
+
+/// The client of a test that names none: an address for documentation (RFC 5737).
+const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+
+/// All tests, in the order of the file.
+pub fn resolve(
+    file: &raw::File,
+    pools: &[Pool],
+    pool_names: &PoolNames,
+    sites: &[Site],
+    problems: &mut Problems,
+) -> Vec<Test> {
+    let given = file.tests.value().map(Vec::as_slice).unwrap_or_default();
+    if given.is_empty() {
+        return Vec::new();
+    }
+    let known = Known {
+        pool_names,
+        servers: pools.iter().flat_map(|pool| &pool.servers).map(|server| server.name.as_str()).collect(),
+        sites: file
+            .sites
+            .value()
+            .map(|sites| sites.0.iter().map(|(name, _)| name.value.as_str()).collect())
+            .unwrap_or_default(),
+        routes: sites.iter().flat_map(|site| &site.routes).map(|route| route.name.as_str()).collect(),
+    };
+    given.iter().filter_map(|own| test(own, &known, problems)).collect()
+}
+
+/// What tests may speak of.
+struct Known<'a> {
+    pool_names: &'a PoolNames<'a>,
+    servers: HashSet<&'a str>,
+    sites: HashSet<&'a str>,
+    routes: HashSet<&'a str>,
+}
+
+fn test(own: &At<raw::Test>, known: &Known, problems: &mut Problems) -> Option<Test> {
+    let At { value: own, at } = own;
+    let keys = &own.keys;
+    if keys.expects_nothing() {
+        let problem = Diagnostic::error(*at, "a test that expects nothing");
+        problems.push(
+            problem.help("add `to`, `server`, `site`, `route`, `status`, `expect_headers` or `sticky`"),
+        );
+    }
+    let expect = expect(keys, known, problems);
+    let down = keys.down.value().map(|down| down.0.as_slice()).unwrap_or_default();
+    for server in down {
+        check(server, "server", &known.servers, problems);
+    }
+    check_names(keys, problems);
+    let url = url(&own.url, problems)?;
+    Some(Test {
+        method: own.method.value.to_ascii_uppercase(),
+        tls: url.tls,
+        authority: url.authority,
+        path_and_query: url.path_and_query,
+        headers: lower_pairs(&keys.headers),
+        cookies: raw::pairs(&keys.cookies)
+            .map(|(name, value)| (name.value.clone(), value.to_owned()))
+            .collect(),
+        client: keys.client.value().map_or(CLIENT, |client| client.0),
+        down: down.iter().map(|server| server.value.clone()).collect(),
+        repeat: keys.repeat.value().map_or(1, |repeat| repeat.0),
+        seed: keys.seed.value().map_or(1, |seed| seed.0),
+        expect,
+        at: own.method.at,
+    })
+}
+
+fn expect(keys: &raw::TestKeys, known: &Known, problems: &mut Problems) -> Expect {
+    for (field, noun, names) in [
+        (&keys.server, "server", &known.servers),
+        (&keys.site, "site", &known.sites),
+        (&keys.route, "route", &known.routes),
+    ] {
+        if let Some(given) = field.given() {
+            check(given, noun, names, problems);
+        }
+    }
+    Expect {
+        to: keys.to.given().map(|to| expected_target(to, known, problems)),
+        server: keys.server.value().cloned(),
+        site: keys.site.value().cloned(),
+        route: keys.route.value().cloned(),
+        status: keys.status.value().map(|status| status.0),
+        headers: lower_pairs(&keys.expect_headers),
+        sticky: keys.sticky.value().copied(),
+    }
+}
+
+fn expected_target(to: &At<raw::ExpectedTarget>, known: &Known, problems: &mut Problems) -> ExpectTo {
+    match &to.value {
+        raw::ExpectedTarget::Pool(name) => {
+            find_pool(name, to.at, known.pool_names, problems);
+            ExpectTo::Pool(name.clone())
+        }
+        raw::ExpectedTarget::Split(shares) => {
+            let arm =
+                |(name, share): &(At<String>, crate::file::decode::Field<crate::file::scalar::Share>)| {
+                    Some((name.value.clone(), share.value()?.0))
+                };
+            for (name, _) in &shares.0 {
+                find_pool(&name.value, name.at, known.pool_names, problems);
+            }
+            ExpectTo::Split(shares.0.iter().filter_map(arm).collect())
+        }
+    }
+}
+
+/// Reports a name that is not among those known.
+fn check(given: &At<String>, noun: &str, names: &HashSet<&str>, problems: &mut Problems) {
+    if !names.contains(given.value.as_str()) {
+        let problem = Diagnostic::error(given.at, format!("there is no {noun} `{}`", given.value));
+        let mut sorted: Vec<&str> = names.iter().copied().collect();
+        sorted.sort_unstable();
+        let nearest = problems.nearest(&given.value, sorted);
+        problems.push(with_help(problem.label(format!("unknown {noun}")), nearest));
+    }
+}
+
+fn check_names(keys: &raw::TestKeys, problems: &mut Problems) {
+    for (name, _) in [&keys.headers, &keys.cookies, &keys.expect_headers].into_iter().flat_map(raw::pairs) {
+        if !is_token(&name.value) {
+            let problem =
+                Diagnostic::error(name.at, format!("`{}` is not the name of a field or cookie", name.value));
+            problems.push(problem.label("expected letters, digits, - and _"));
+        }
+    }
+}
+
+fn lower_pairs(
+    field: &crate::file::decode::Field<crate::file::decode::Named<raw::Words>>,
+) -> Vec<(String, String)> {
+    raw::pairs(field).map(|(name, value)| (name.value.to_ascii_lowercase(), value.to_owned())).collect()
+}
+
+/// A test's URL, taken apart.
+struct Url {
+    tls: bool,
+    authority: String,
+    path_and_query: String,
+}
+
+fn url(own: &At<String>, problems: &mut Problems) -> Option<Url> {
+    let parsed = parse_url(&own.value);
+    if parsed.is_none() {
+        let problem = Diagnostic::error(own.at, format!("`{}` is not a URL", own.value));
+        problems.push(problem.label("expected http:// or https://, a host, and a path"));
+    }
+    parsed
+}
+
+fn parse_url(text: &str) -> Option<Url> {
+    let (tls, rest) = match text.split_once("://")? {
+        ("https", rest) => (true, rest),
+        ("http", rest) => (false, rest),
+        _ => return None,
+    };
+    let end = rest.find(['/', '?']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    let readable = |text: &str| text.bytes().all(|byte| (0x21..0x7f).contains(&byte) && byte != b'#');
+    if authority.is_empty() || authority.contains('@') || !readable(rest) {
+        return None;
+    }
+    let path_and_query = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
+    Some(Url { tls, authority: authority.to_owned(), path_and_query })
+}

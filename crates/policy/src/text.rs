@@ -1,0 +1,124 @@
+//! Texts with values in them: `/new/{rest}`, `https://{host}/`.
+//!
+//! Braces around the name of a value stand for that value; braces around anything else (JSON, say) are
+//! themselves. `{{` is a brace that begins no value.
+
+use crate::decide::{Request, value};
+use crate::expression::{ExpressionError, parse_fact};
+use crate::model::{Fact, Route, Text, TextPart};
+
+/// Parses a text.
+///
+/// # Errors
+/// When braces hold what looks like the name of a value with a dot, and there is no such value.
+pub fn parse(text: &str) -> Result<Text, ExpressionError> {
+    let mut parts = Vec::new();
+    let mut literal = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find('{') {
+        literal.push_str(&rest[..at]);
+        rest = &rest[at + 1..];
+        if let Some(after) = rest.strip_prefix('{') {
+            literal.push('{');
+            rest = after;
+            continue;
+        }
+        match rest.split_once('}').filter(|(name, _)| is_value_name(name)) {
+            Some((name, after)) => {
+                let offset = text.len() - rest.len();
+                let fact = value_name(name)
+                    .map_err(|error| ExpressionError { offset: offset + error.offset, ..error })?;
+                if !literal.is_empty() {
+                    parts.push(TextPart::Literal(std::mem::take(&mut literal)));
+                }
+                parts.push(TextPart::Fact(fact));
+                rest = after;
+            }
+            None => literal.push('{'),
+        }
+    }
+    literal.push_str(rest);
+    if !literal.is_empty() {
+        parts.push(TextPart::Literal(literal));
+    }
+    Ok(Text(parts))
+}
+
+fn is_value_name(name: &str) -> bool {
+    name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'))
+}
+
+/// A value's name; a name without a dot that is no value is that of a capture.
+fn value_name(name: &str) -> Result<Fact, ExpressionError> {
+    match parse_fact(name) {
+        Err(_) if !name.contains('.') => Ok(Fact::Capture(name.to_owned())),
+        result => result,
+    }
+}
+
+/// Where a text is written to; each place has bytes that may not stand there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A body: anything goes.
+    Body,
+    /// A field's value: control characters are left out.
+    Field,
+    /// A URL: whatever may not stand in one is escaped.
+    Url,
+}
+
+/// Appends a text with its values to `out`. Missing values leave nothing.
+pub fn render(text: &Text, request: &Request<'_>, route: Option<&Route>, place: Place, out: &mut Vec<u8>) {
+    for part in &text.0 {
+        match part {
+            TextPart::Literal(literal) => out.extend_from_slice(literal.as_bytes()),
+            TextPart::Fact(fact) => {
+                if let Some(value) = value(fact, request, route) {
+                    put(&value, place, out);
+                }
+            }
+        }
+    }
+}
+
+fn put(value: &[u8], place: Place, out: &mut Vec<u8>) {
+    match place {
+        Place::Body => out.extend_from_slice(value),
+        Place::Field => out.extend(value.iter().filter(|byte| !byte.is_ascii_control())),
+        Place::Url => {
+            for byte in value {
+                if byte.is_ascii_graphic() && !matches!(byte, b'"' | b'<' | b'>' | b'\\' | b'^' | b'`') {
+                    out.push(*byte);
+                } else {
+                    out.extend_from_slice(format!("%{byte:02X}").as_bytes());
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts() {
+        let literal = |text: &str| TextPart::Literal(text.into());
+        for (text, parts) in [
+            ("", vec![]),
+            ("plain", vec![literal("plain")]),
+            ("/v1/{rest}", vec![literal("/v1/"), TextPart::Fact(Fact::Capture("rest".into()))]),
+            ("{host}{path}", vec![TextPart::Fact(Fact::Host), TextPart::Fact(Fact::Path)]),
+            ("{\"a\": {\"b\": 1}}", vec![literal("{\"a\": {\"b\": 1}}")]),
+            ("{{host}", vec![literal("{host}")]),
+            ("{", vec![literal("{")]),
+            ("{header.X-A}", vec![TextPart::Fact(Fact::Header("x-a".into()))]),
+        ] {
+            assert_eq!(parse(text).unwrap().0, parts, "{text}");
+        }
+        let error = parse("a {clent.ip}").unwrap_err();
+        assert_eq!((error.message.as_str(), error.offset), ("unknown value `clent.ip`; did you mean `client.ip`?", 3));
+    }
+}
