@@ -9,11 +9,18 @@
 //! attempt, [`persistence`] keeps a session on its server. The live proxy, `tests:` and `explain` drive the
 //! very same machine; clock, dice and the state of servers are arguments.
 
-pub mod model;
-pub mod source;
+mod balance;
+pub mod decide;
 pub mod expression;
 pub mod file;
+mod hash;
+pub mod matching;
+pub mod model;
+pub mod persistence;
 pub mod resolve;
+pub mod schema;
+pub mod source;
 pub mod text;
 
 pub use file::{Loaded, load};
+pub use schema::{reference, schema};

@@ -1,8 +1,8 @@
 //! `like`: a pool takes over another pool's keys.
 //!
 //! Works on trees, so that it needs no knowledge of what the keys mean: maps merge, lists and texts replace,
-//! `null` clears. Two short forms are made long first where a map meets them, since a short form is a map too:
-//! `health: /x` and `sticky: cookie`.
+//! `null` clears. The two keys that have short forms and rival forms need care: a short form is a map too, and
+//! what is written in one form takes the place of the other form's keys.
 
 use super::decode::nearest;
 use super::tree::{At, Entry, Kind, Node};
@@ -138,10 +138,13 @@ impl<'p> Inheritance<'p> {
 /// `own` over `base`.
 fn merge_nodes(key: &str, base: &Node, own: &Node) -> Node {
     let Kind::Map { entries: over, braces } = &own.kind else { return own.clone() };
+    if key == "sticky" && is_other_kind(base, own) {
+        return own.clone();
+    }
     let long;
     let under = match &base.kind {
         Kind::Map { entries, .. } => entries,
-        _ => match long_form(key, base, over) {
+        _ => match long_form(key, base) {
             Some(entries) => {
                 long = entries;
                 &long
@@ -151,6 +154,9 @@ fn merge_nodes(key: &str, base: &Node, own: &Node) -> Node {
     };
     let mut entries: Vec<Entry> = Vec::with_capacity(under.len() + over.len());
     for entry in under {
+        if key == "health" && overruled(&entry.key.value, over) {
+            continue;
+        }
         match own.entry(&entry.key.value) {
             Some(own) => entries.push(Entry {
                 key: own.key.clone(),
@@ -166,18 +172,35 @@ fn merge_nodes(key: &str, base: &Node, own: &Node) -> Node {
     Node { at: own.at, kind: Kind::Map { entries, braces: *braces } }
 }
 
-/// The keys that a short form stands for, as far as they do not contradict what is written over them.
-fn long_form(key: &str, base: &Node, over: &[Entry]) -> Option<Vec<Entry>> {
+/// Whether a session is recognised by a cookie of ours here and by a value there: nothing of the one belongs
+/// to the other, so it replaces it as a whole.
+fn is_other_kind(base: &Node, own: &Node) -> bool {
+    let base_has = |key: &str| match &base.kind {
+        Kind::Scalar { text, .. } => text == key,
+        _ => base.entry(key).is_some(),
+    };
+    own.entry("by").is_some() && base_has("cookie") || own.entry("cookie").is_some() && base_has("by")
+}
+
+/// Whether a health check by path gives way to one that only connects, or the other way round.
+fn overruled(key: &str, over: &[Entry]) -> bool {
+    let rival = match key {
+        "tcp" => "path",
+        "path" => "tcp",
+        _ => return false,
+    };
+    over.iter().any(|entry| entry.key.value == rival)
+}
+
+/// The keys that a short form stands for.
+fn long_form(key: &str, base: &Node) -> Option<Vec<Entry>> {
     let Kind::Scalar { text, .. } = &base.kind else { return None };
-    let (long, value, without) = match (key, text.as_str()) {
-        ("health", "tcp") => ("tcp", "true", "path"),
-        ("health", path) => ("path", path, "tcp"),
-        ("sticky", "cookie") => ("cookie", "tidegate", "by"),
+    let (long, value) = match (key, text.as_str()) {
+        ("health", "tcp") => ("tcp", "true"),
+        ("health", path) => ("path", path),
+        ("sticky", "cookie") => ("cookie", "tidegate"),
         _ => return None,
     };
-    if over.iter().any(|entry| entry.key.value == without) {
-        return None;
-    }
     let kind = Kind::Scalar { text: value.to_owned(), plain: true };
     let key = At { value: long.to_owned(), at: base.at };
     Some(vec![Entry { key, value: Node { at: base.at, kind } }])

@@ -6,6 +6,7 @@ use crate::file::tree::At;
 use crate::model::{PathPattern, Segment};
 use crate::source::{Diagnostic, Span};
 use regex::RegexBuilder;
+use std::fmt::Write as _;
 
 /// Memory that one compiled expression may take. The default of the library is ten times that.
 pub const REGEX_BYTES_MAX: usize = 1 << 20;
@@ -98,7 +99,11 @@ fn pattern(text: &str) -> Result<PathPattern, Wrong<'_>> {
         _ => (path, false),
     };
     let mut segments = Vec::new();
-    for part in path.split('/') {
+    let last = path.matches('/').count();
+    for (index, part) in path.split('/').enumerate() {
+        if part.is_empty() && (index < last || rest) {
+            return Err(wrong(text, "a normalised path has no empty segments", "no request has `//`"));
+        }
         segments.push(segment(part, &segments, rest)?);
     }
     Ok(PathPattern::Segments { segments, rest })
@@ -143,45 +148,30 @@ fn is_capture_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(word) && !name.as_bytes()[0].is_ascii_digit()
 }
 
-/// The form that requests are compared in (RFC 3986 section 6.2.2): unreserved characters are themselves,
-/// escapes are in upper case, and what cannot stand in a path is escaped.
+/// The form that requests are compared in, as [`wire::uri::normalise`] makes it. What cannot stand in a
+/// request's path (spaces, letters beyond ASCII) is meant escaped.
 fn normalised(part: &str) -> Result<String, Wrong<'_>> {
-    let mut out = String::with_capacity(part.len());
-    let bytes = part.as_bytes();
-    let mut index = 0;
-    while index < bytes.len() {
-        let mut byte = bytes[index];
-        let mut keep_escape = false;
-        if byte == b'%' {
-            let digits =
-                part.get(index + 1..index + 3).filter(|digits| digits.bytes().all(|d| d.is_ascii_hexdigit()));
-            let Some(decoded) = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) else {
-                return Err(Wrong {
-                    help: Some("`%25` is the character %".to_owned()),
-                    ..wrong(part, "`%` is not followed by two hexadecimal digits", "broken escape")
-                });
-            };
-            index += 2;
-            byte = decoded;
-            keep_escape = !is_unreserved(byte);
-        }
-        if !keep_escape && is_path_character(byte) {
-            out.push(byte as char);
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-        index += 1;
+    let plain = |byte: u8| byte.is_ascii_graphic() && byte != b'%' && byte != b'\\';
+    if part.bytes().all(plain) {
+        return Ok(part.to_owned());
     }
-    Ok(out)
-}
-
-fn is_unreserved(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)
-}
-
-/// `pchar` of RFC 3986 section 3.3, without escapes.
-fn is_path_character(byte: u8) -> bool {
-    is_unreserved(byte) || b"!$&'()*+,;=:@".contains(&byte)
+    let mut path = String::with_capacity(part.len() + 8);
+    path.push('/');
+    for byte in part.bytes() {
+        if byte.is_ascii_graphic() {
+            path.push(byte as char);
+        } else {
+            let _ = write!(path, "%{byte:02X}");
+        }
+    }
+    let mut scratch = Vec::new();
+    match wire::uri::normalise(path.as_bytes(), &mut scratch) {
+        Ok(normal) => Ok(normal.strip_prefix('/').unwrap_or(normal).to_owned()),
+        Err(error) => Err(Wrong {
+            help: part.contains('%').then(|| "`%25` is the character %".to_owned()),
+            ..wrong(part, error.to_string(), "no request has this path")
+        }),
+    }
 }
 
 /// The names that a pattern captures.

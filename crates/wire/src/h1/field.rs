@@ -140,8 +140,6 @@ pub(super) struct Summary {
     nominates: bool,
 }
 
-/// Room for what httparse finds.
-pub(super) type Slots<'b> = [std::mem::MaybeUninit<httparse::Header<'b>>; FIELDS_MAX];
 
 /// Number of slots that limits allow.
 pub(super) fn slots(limits: HeadLimits) -> usize {

@@ -1,7 +1,7 @@
 //! The top level, listeners, time-outs, bounds, certificates, logs.
 
 use super::{Errors, Pool, Site, Test, read_as_map, record, shape_of};
-use crate::file::decode::{Decode, Named, OneOrMore, Problems, record as read_record};
+use crate::file::decode::{Decode, Field, Named, OneOrMore, Problems, record as read_record};
 use crate::file::scalar::{Bytes, Count, Scalar, Time, TimeOrNone, Wrong};
 use crate::file::shape::Shape;
 use crate::file::tree::{At, Kind, Node};
@@ -48,7 +48,7 @@ record! {
 }
 
 record! {
-    /// An address that accepts connections.
+    /// An address that accepts connections. The short form is the address alone.
     Listener("a listener") {
         /// The address: `:443`, `127.0.0.1:8080` or `"[::]:80"`. Without a host it takes IPv4 and IPv6.
         address: ListenAddress,
@@ -215,7 +215,6 @@ record! {
 
 read_as_map!(
     File,
-    Listener,
     Forwarded,
     Bounds,
     ListenerBounds,
@@ -230,6 +229,20 @@ read_as_map!(
     Observe,
     AccessLogKeys,
 );
+
+impl Decode for Listener {
+    fn decode(node: &Node, problems: &mut Problems) -> Option<Self> {
+        match &node.kind {
+            Kind::Map { .. } => read_record(node, "an address or a map", problems),
+            _ => ListenAddress::decode(node, problems)
+                .map(|address| Listener { address: Field::new(address, node.at), ..Listener::default() }),
+        }
+    }
+
+    fn shape() -> Shape {
+        Shape::Either(vec![ListenAddress::shape(), shape_of::<Listener>("Listener")])
+    }
+}
 
 /// The access log: off, or where to.
 #[derive(Clone, Debug)]
@@ -250,7 +263,7 @@ impl Decode for AccessLog {
         if let Kind::Scalar { text, .. } = &node.kind
             && text == "stdout"
         {
-            let to = crate::file::decode::Field::new(text.clone(), node.at);
+            let to = Field::new(text.clone(), node.at);
             return Some(AccessLog::On(AccessLogKeys { to }));
         }
         read_record(node, "off, stdout, or a map such as { to: access.log }", problems).map(AccessLog::On)

@@ -101,7 +101,7 @@ fn arm(entry: &Entry, problems: &mut Problems) -> (At<String>, Field<Share>) {
 pub struct Text(pub crate::model::Text);
 
 impl Scalar for Text {
-    const EXPECTED: &'static str = "a text; `{FACT}` in it is replaced, `{{` and `}}` stand for braces";
+    const EXPECTED: &'static str = "a text such as /new/{rest}";
 
     fn parse(text: &str, _plain: bool) -> Result<Self, Wrong> {
         crate::text::parse(text).map(Text).map_err(|error| Wrong {

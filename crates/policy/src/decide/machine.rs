@@ -1,0 +1,244 @@
+//! From the head of a request to what is to be done with it.
+
+use super::rules::Rules;
+use super::session::{Record, Session, SessionKey};
+use super::{Dice, Request, Trace};
+use crate::matching::{Miss, check, path_fits};
+use crate::model::{Arm, PoolId, Route, RouteId, Site, SiteId, Target};
+
+/// One decision in the making.
+pub struct Machine<'p> {
+    rules: &'p Rules,
+    /// What waits for a session's record.
+    waiting: Option<Waiting<'p>>,
+}
+
+struct Waiting<'p> {
+    site: SiteId,
+    route: RouteId,
+    arms: &'p [Arm],
+    key: SessionKey,
+}
+
+/// What the machine is given.
+#[derive(Clone, Copy, Debug)]
+pub enum Input {
+    /// The head of the request; to begin with.
+    Head,
+    /// What was asked for: the record kept under the key, if there is one.
+    Session(Option<Record>),
+}
+
+/// How far it has got.
+pub enum Step<'p> {
+    /// It asks for something.
+    Need(Need),
+    /// It has decided.
+    Done(Decided<'p>),
+}
+
+/// What it asks for. (Bodies and outside verdicts will be asked for here too.)
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// The record kept under that key.
+    Session(SessionKey),
+}
+
+/// A decision.
+#[derive(Debug)]
+pub struct Decided<'p> {
+    /// The site, if one was found.
+    pub site: Option<SiteId>,
+    /// The route, if one was found.
+    pub route: Option<RouteId>,
+    /// What is to be done.
+    pub outcome: Outcome<'p>,
+}
+
+/// What is to be done with a request.
+#[derive(Debug)]
+pub enum Outcome<'p> {
+    /// It goes to a server of a pool.
+    Forward(Forward<'p>),
+    /// It is answered with a redirect or a fixed answer.
+    Respond(&'p Target),
+    /// It is sent to the same place over TLS, on that port.
+    RedirectToHttps {
+        /// The port of the TLS listener.
+        port: u16,
+    },
+    /// It is refused.
+    Refuse {
+        /// The status.
+        status: u16,
+        /// A word for the log.
+        reason: &'static str,
+    },
+}
+
+/// A request's way to a pool.
+#[derive(Debug)]
+pub struct Forward<'p> {
+    /// The pool that was drawn or remembered.
+    pub pool: PoolId,
+    /// The server that the session is on, in that pool.
+    pub preferred: Option<usize>,
+    /// All arms that the route leads to; one where there is no split.
+    pub(super) arms: &'p [Arm],
+    /// How the session is recognised.
+    pub session: Session,
+}
+
+impl<'p> Machine<'p> {
+    /// A machine that has been told nothing.
+    pub fn new(rules: &'p Rules) -> Machine<'p> {
+        Machine { rules, waiting: None }
+    }
+
+    /// Goes on as far as it can.
+    pub fn step(
+        &mut self,
+        request: &Request<'_>,
+        input: Input,
+        dice: &mut Dice,
+        trace: &mut impl Trace,
+    ) -> Step<'p> {
+        match (input, self.waiting.take()) {
+            (Input::Session(record), Some(waiting)) => {
+                let session = Session::By { key: waiting.key, known: record };
+                self.forward(waiting.site, waiting.route, waiting.arms, session, record, dice, trace)
+            }
+            _ => self.decide(request, dice, trace),
+        }
+    }
+
+    fn decide(&mut self, request: &Request<'_>, dice: &mut Dice, trace: &mut impl Trace) -> Step<'p> {
+        let policy = self.rules.policy();
+        let Some(site_id) =
+            self.rules.index.site(policy, request.host, request.listener, request.tls)
+        else {
+            trace.tell("site", false, || (request.host.to_owned(), "no site has this host".to_owned()));
+            let status = if request.tls { 421 } else { 404 };
+            return done(None, None, Outcome::Refuse { status, reason: "no_site" });
+        };
+        let site = &policy.sites[site_id.0];
+        trace.tell("site", true, || (site.name.clone(), format!("host {}", request.host)));
+        if let Some(port) = site.redirect_to_https.filter(|_| !request.tls) {
+            trace.tell("redirect", true, || ("https".to_owned(), "the site is served over TLS".to_owned()));
+            return done(Some(site_id), None, Outcome::RedirectToHttps { port });
+        }
+        let route_id = self.rules.index.route(policy, site_id, request);
+        explain_routes(site, route_id, request, trace);
+        let Some(route_id) = route_id else {
+            return done(Some(site_id), None, Outcome::Refuse { status: 404, reason: "no_route" });
+        };
+        let route = &site.routes[route_id.0];
+        let arms = match &route.to {
+            Target::Redirect { .. } | Target::Answer { .. } => {
+                return done(Some(site_id), Some(route_id), Outcome::Respond(&route.to));
+            }
+            Target::Pool(pool) => self.rules.single_arm(*pool),
+            Target::Split(arms) => arms,
+        };
+        match self.rules.session(site_id, route, arms, request, trace) {
+            Session::By { key, .. } => {
+                self.waiting = Some(Waiting { site: site_id, route: route_id, arms, key });
+                Step::Need(Need::Session(key))
+            }
+            session => {
+                let record = session.record();
+                self.forward(site_id, route_id, arms, session, record, dice, trace)
+            }
+        }
+    }
+
+    /// The session's arm and server where they are known, else an arm by its share.
+    #[allow(clippy::too_many_arguments, reason = "each is one thing that the choice depends on")]
+    fn forward(
+        &self,
+        site: SiteId,
+        route: RouteId,
+        arms: &'p [Arm],
+        session: Session,
+        record: Option<Record>,
+        dice: &mut Dice,
+        trace: &mut impl Trace,
+    ) -> Step<'p> {
+        let policy = self.rules.policy();
+        let remembered = record.and_then(|record| self.rules.place_of(record, arms));
+        let (pool, preferred) = match remembered {
+            Some((pool, server)) => {
+                let name = || policy.pools[pool.0].servers[server].name.clone();
+                trace.tell("session", true, || (name(), "the session is on this server".to_owned()));
+                (pool, Some(server))
+            }
+            None => (draw(arms, dice), None),
+        };
+        trace.tell("pool", true, || {
+            let how = match arms {
+                [_] => "the route leads there".to_owned(),
+                _ if preferred.is_some() => "the session is there".to_owned(),
+                _ => "drawn by share".to_owned(),
+            };
+            (policy.pools[pool.0].name.clone(), how)
+        });
+        done(Some(site), Some(route), Outcome::Forward(Forward { pool, preferred, arms, session }))
+    }
+}
+
+fn done<'p>(site: Option<SiteId>, route: Option<RouteId>, outcome: Outcome<'p>) -> Step<'p> {
+    Step::Done(Decided { site, route, outcome })
+}
+
+/// An arm by its share.
+fn draw(arms: &[Arm], dice: &mut Dice) -> PoolId {
+    if let [only] = arms {
+        return only.pool;
+    }
+    let mut left = dice.below(arms.iter().map(|arm| arm.share).sum());
+    for arm in arms {
+        if left < arm.share {
+            return arm.pool;
+        }
+        left -= arm.share;
+    }
+    arms[0].pool
+}
+
+/// Tells of each route up to the one that was taken, in the order in which they are written.
+fn explain_routes<T: Trace>(site: &Site, taken: Option<RouteId>, request: &Request<'_>, trace: &mut T) {
+    if !T::ON {
+        return;
+    }
+    let end = taken.map_or(site.routes.len(), |route| route.0);
+    for route in &site.routes[..end] {
+        trace.tell("route", false, || (route.name.clone(), why_missed(route, request)));
+    }
+    match taken {
+        Some(route) => trace.tell("route", true, || (site.routes[route.0].name.clone(), "all conditions hold".to_owned())),
+        None => trace.tell("route", false, || (site.name.clone(), "no route matches".to_owned())),
+    }
+}
+
+fn why_missed(route: &Route, request: &Request<'_>) -> String {
+    if !path_fits(&route.path, request.path) {
+        return format!("path {} does not fit", request.path);
+    }
+    match check(route, request) {
+        Ok(()) => "an earlier route was taken".to_owned(),
+        Err(Miss::Method) => format!("method {} is not {}", request.method, route.methods.join(" or ")),
+        Err(Miss::Client) => format!("client {} is in none of the networks", request.client),
+        Err(Miss::Value(kind, name)) => {
+            let got = match kind {
+                "header" => request.field(name).map(|value| String::from_utf8_lossy(value).into_owned()),
+                "cookie" => request.cookie(name).map(|value| String::from_utf8_lossy(value).into_owned()),
+                _ => wire::uri::query_value(request.query.unwrap_or_default(), name, &mut Vec::new())
+                    .map(|value| String::from_utf8_lossy(value).into_owned()),
+            };
+            match got {
+                Some(got) => format!("{kind} {name} is `{got}`"),
+                None => format!("{kind} {name} is missing"),
+            }
+        }
+    }
+}
