@@ -66,14 +66,16 @@ impl<'s> Problems<'s> {
         }
     }
 
-    /// The place of byte `offset` of the text of a scalar at `at`; all of it where quotes and escapes make
+    /// The place of the word at byte `offset` of the text of a scalar at `at`; all of it where quotes and escapes make
     /// text and file differ in more than the quotes.
     pub fn offset(&self, at: Span, text: &str, offset: usize) -> Span {
         let written = self.sources.text(at);
         match written.find(text) {
             Some(quotes) if offset <= text.len() && quotes <= 1 => {
-                let width = text[offset..].chars().next().map_or(1, char::len_utf8);
-                Span { end: at.end.max(at.start + 1), ..at }.part(quotes + offset, width)
+                let word = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '-');
+                let rest = text.get(offset..).unwrap_or_default();
+                let width = rest.find(|c| !word(c)).unwrap_or(rest.len()).max(1);
+                at.part(quotes + offset, width)
             }
             _ => at,
         }
@@ -141,6 +143,9 @@ impl<T: Decode> Field<T> {
     /// Reads the value of a key.
     pub fn read(entry: &Entry, problems: &mut Problems) -> Field<T> {
         let Entry { key, value } = entry;
+        if let Kind::Broken = value.kind {
+            return Field::Broken;
+        }
         if let Kind::Null = value.kind {
             let problem = Diagnostic::error(key.at, format!("`{}` has no value", key.value));
             problems.push(problem.help("leave the key out, or write a value"));
@@ -163,6 +168,9 @@ pub trait Record: Default {
     /// Reads the value of a key; false if it has no such key.
     fn read_key(&mut self, entry: &Entry, problems: &mut Problems) -> bool;
 
+    /// Notes that a key was meant and could not be read, unless it was read elsewhere.
+    fn mark_broken(&mut self, key: &str);
+
     /// Documentation and keys.
     fn record_shape() -> RecordShape;
 }
@@ -177,6 +185,10 @@ pub fn record<T: Record>(node: &Node, expected: &str, problems: &mut Problems) -
     for entry in entries {
         if !record.read_key(entry, problems) {
             problems.push(unknown_key(&entry.key, T::NOUN, T::KEYS, problems));
+            // What is misspelt is not missing too.
+            if let Some(meant) = nearest(&entry.key.value, T::KEYS.iter().copied()) {
+                record.mark_broken(meant);
+            }
         }
     }
     Some(record)
@@ -196,13 +208,17 @@ pub fn unknown_key(key: &At<String>, noun: &str, keys: &[&str], problems: &Probl
 
 /// A value of another kind than expected.
 pub fn mismatch(node: &Node, expected: &str) -> Diagnostic {
-    let diagnostic = Diagnostic::error(node.at, format!("{} does not fit here", node.noun()))
+    let subject = match &node.kind {
+        Kind::Scalar { text, .. } => format!("`{}`", super::scalar::shortened(text)),
+        _ => node.noun().to_owned(),
+    };
+    let diagnostic = Diagnostic::error(node.at, format!("{subject} does not fit here"))
         .label(format!("expected {expected}"));
     match &node.kind {
         Kind::Map { braces: true, .. } if !expected.contains("map") => {
             diagnostic.help("YAML reads {…} as a map: put quotes around a text that begins with {")
         }
-        Kind::List(_) if !expected.contains("list") => {
+        Kind::List(_) if !expected.contains("list") && !expected.contains("map") => {
             diagnostic.help("YAML reads […] as a list: put quotes around a text that begins with [")
         }
         _ => diagnostic,
@@ -215,7 +231,7 @@ impl<T: Decode> Decode for Vec<At<T>> {
             problems.push(mismatch(node, "a list").help("write [a, b], or lines that begin with `- `"));
             return None;
         };
-        Some(list(items, problems))
+        list(items, problems)
     }
 
     fn shape() -> Shape {
@@ -223,9 +239,14 @@ impl<T: Decode> Decode for Vec<At<T>> {
     }
 }
 
-/// What can be read of a list. What cannot has been reported.
-fn list<T: Decode>(items: &[Node], problems: &mut Problems) -> Vec<At<T>> {
-    items.iter().filter_map(|item| T::decode(item, problems).map(|value| At { value, at: item.at })).collect()
+/// What can be read of a list. What cannot has been reported; a list of nothing else is broken, not empty.
+fn list<T: Decode>(items: &[Node], problems: &mut Problems) -> Option<Vec<At<T>>> {
+    let read: Vec<_> = items
+        .iter()
+        .filter(|item| !matches!(item.kind, Kind::Broken))
+        .filter_map(|item| T::decode(item, problems).map(|value| At { value, at: item.at }))
+        .collect();
+    (items.is_empty() || !read.is_empty()).then_some(read)
 }
 
 /// One value, or a list of them.
@@ -235,7 +256,7 @@ pub struct OneOrMore<T>(pub Vec<At<T>>);
 impl<T: Decode> Decode for OneOrMore<T> {
     fn decode(node: &Node, problems: &mut Problems) -> Option<Self> {
         match &node.kind {
-            Kind::List(items) => Some(OneOrMore(list(items, problems))),
+            Kind::List(items) => list(items, problems).map(OneOrMore),
             _ => T::decode(node, problems).map(|value| OneOrMore(vec![At { value, at: node.at }])),
         }
     }

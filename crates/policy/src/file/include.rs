@@ -27,7 +27,7 @@ pub fn read_all(
     }
     reader.includes(&mut root);
     let broken = reader.broken;
-    repeated_names(&root, found);
+    repeated_pools(&root, found);
     (!broken).then_some(root)
 }
 
@@ -176,18 +176,17 @@ fn patterns(root: &Node) -> Vec<At<String>> {
         .collect()
 }
 
-/// Pools and sites that two files name alike. (Within one file a repeated key does not get this far.)
-fn repeated_names(root: &Node, found: &mut Vec<Diagnostic>) {
-    for (key, noun) in [("pools", "pool"), ("sites", "site")] {
-        let Some(Entry { value: Node { kind: Kind::Map { entries, .. }, .. }, .. }) = root.entry(key) else {
-            continue;
-        };
-        let mut seen: HashMap<&str, Span> = HashMap::with_capacity(entries.len());
-        for Entry { key, .. } in entries {
-            if let Some(first) = seen.insert(&key.value, key.at) {
-                let problem = Diagnostic::error(key.at, format!("the {noun} `{}` is there twice", key.value));
-                found.push(problem.label("again here").other(first, "first here"));
-            }
+/// Pools that two files name alike. (Within one file a repeated key does not get this far, and sites are
+/// compared by their hosts.)
+fn repeated_pools(root: &Node, found: &mut Vec<Diagnostic>) {
+    let Some(Entry { value: Node { kind: Kind::Map { entries, .. }, .. }, .. }) = root.entry("pools") else {
+        return;
+    };
+    let mut seen: HashMap<&str, Span> = HashMap::with_capacity(entries.len());
+    for Entry { key, .. } in entries {
+        if let Some(first) = seen.insert(&key.value, key.at) {
+            let problem = Diagnostic::error(key.at, format!("the pool `{}` is there twice", key.value));
+            found.push(problem.label("again here").other(first, "first here"));
         }
     }
 }

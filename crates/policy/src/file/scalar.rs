@@ -73,7 +73,10 @@ fn refusal<T: Scalar>(node: &Node, text: &str, wrong: Wrong, problems: &Problems
     let at = wrong.offset.map_or(node.at, |offset| problems.offset(node.at, text, offset));
     let message =
         wrong.message.unwrap_or_else(|| format!("`{}` is not {}", shortened(text), noun(T::EXPECTED)));
-    let diagnostic = Diagnostic::error(at, message).label(format!("expected {}", T::EXPECTED));
+    let diagnostic = Diagnostic::error(at, message);
+    // A place within the text is beyond what is expected of the whole.
+    let whole = wrong.offset.is_none();
+    let diagnostic = if whole { diagnostic.label(format!("expected {}", T::EXPECTED)) } else { diagnostic };
     match wrong.help {
         Some(help) => diagnostic.help(help),
         None => diagnostic,
@@ -342,7 +345,7 @@ impl Scalar for Status {
 pub struct StatusRange(pub u16, pub u16);
 
 impl Scalar for StatusRange {
-    const EXPECTED: &'static str = "statuses such as 404, 5xx or 200-299";
+    const EXPECTED: &'static str = "a status or a range such as 404, 5xx or 200-299";
 
     fn parse(text: &str, _plain: bool) -> Result<Self, Wrong> {
         if let Some(class) = text.strip_suffix("xx") {

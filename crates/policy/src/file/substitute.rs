@@ -1,14 +1,18 @@
 //! `${NAME}` in keys and values: replaced from the environment, only where it is so written.
 
 use super::tree::{Entry, Kind, Node};
-use crate::source::Diagnostic;
+use crate::source::{Diagnostic, Span};
 
 /// Replaces every `${NAME}` in a tree. `$${` stands for `${` itself.
 pub fn substitute(node: &mut Node, env: &dyn Fn(&str) -> Option<String>, problems: &mut Vec<Diagnostic>) {
     let at = node.at;
     match &mut node.kind {
-        Kind::Null => {}
-        Kind::Scalar { text, .. } => replace(text, at, env, problems),
+        Kind::Null | Kind::Broken => {}
+        Kind::Scalar { text, .. } => {
+            if !replace(text, at, env, problems) {
+                node.kind = Kind::Broken;
+            }
+        }
         Kind::List(items) => items.iter_mut().for_each(|item| substitute(item, env, problems)),
         Kind::Map { entries, .. } => {
             for Entry { key, value } in entries {
@@ -19,19 +23,25 @@ pub fn substitute(node: &mut Node, env: &dyn Fn(&str) -> Option<String>, problem
     }
 }
 
+/// Whether the text could be replaced.
 fn replace(
     text: &mut String,
-    at: crate::source::Span,
+    at: Span,
     env: &dyn Fn(&str) -> Option<String>,
     problems: &mut Vec<Diagnostic>,
-) {
+) -> bool {
     if !text.contains("${") {
-        return;
+        return true;
     }
     match replaced(text, env) {
-        Ok(new) => *text = new,
+        Ok(new) => {
+            *text = new;
+            true
+        }
         Err(wrong) => {
-            problems.push(Diagnostic::error(at, wrong).help("`$${` stands for the two characters `${`"))
+            let problem = Diagnostic::error(at, wrong);
+            problems.push(problem.help("`$${` stands for the two characters `${`"));
+            false
         }
     }
 }

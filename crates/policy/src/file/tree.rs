@@ -39,6 +39,8 @@ pub struct Node {
 pub enum Kind {
     /// Nothing, `~` or `null`.
     Null,
+    /// A value that was reported as broken; nobody needs to say so again.
+    Broken,
     /// A text, not interpreted.
     Scalar {
         /// Escapes resolved.
@@ -70,7 +72,7 @@ impl Node {
     /// What it is, for people: `a text`, `a list`, `a map`, `nothing`.
     pub fn noun(&self) -> &'static str {
         match self.kind {
-            Kind::Null => "nothing",
+            Kind::Null | Kind::Broken => "nothing",
             Kind::Scalar { .. } => "a text",
             Kind::List(_) => "a list",
             Kind::Map { .. } => "a map",
@@ -88,7 +90,7 @@ impl Node {
     /// Nodes in it, itself included.
     fn count(&self) -> usize {
         match &self.kind {
-            Kind::Null | Kind::Scalar { .. } => 1,
+            Kind::Null | Kind::Broken | Kind::Scalar { .. } => 1,
             Kind::List(items) => 1 + items.iter().map(Node::count).sum::<usize>(),
             Kind::Map { entries, .. } => {
                 1 + entries.iter().map(|entry| 1 + entry.value.count()).sum::<usize>()

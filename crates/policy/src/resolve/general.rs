@@ -161,6 +161,19 @@ pub fn tls(field: &Field<raw::Tls>, problems: &mut Problems) -> Tls {
     }
 }
 
+/// Whether something of `tls` could not be read, so that what is missing may just be broken.
+pub fn tls_in_doubt(field: &Field<raw::Tls>, resolved: &Tls) -> bool {
+    let own = match field {
+        Field::Absent => return false,
+        Field::Broken => return true,
+        Field::Given(own) => &own.value,
+    };
+    let read = own.certificates.value().map_or(0, Vec::len);
+    matches!(own.internal, Field::Broken)
+        || matches!(own.certificates, Field::Broken)
+        || read != resolved.certificates.len()
+}
+
 fn certificate(own: &raw::Certificate, at: Span, problems: &mut Problems) -> Option<CertificateFiles> {
     for (field, name) in [(&own.cert, "cert"), (&own.key, "key")] {
         if field.is_absent() {

@@ -18,7 +18,7 @@ mod tests;
 
 use crate::file::decode::Problems;
 use crate::file::raw;
-use crate::model::{self, Policy, PoolId};
+use crate::model::{Policy, PoolId};
 use crate::source::{Diagnostic, Files, Span};
 use std::collections::HashMap;
 
@@ -41,6 +41,7 @@ pub fn resolve(
         pool_names: &pool_names,
         pools_used: vec![false; pools.len()],
         tls: &tls,
+        tls_in_doubt: general::tls_in_doubt(&file.tls, &tls),
         bounds,
         timeouts,
         files,
@@ -48,10 +49,9 @@ pub fn resolve(
     };
     let sites = sites::resolve(file, &mut context);
     let pools_used = context.pools_used;
-    unused_pools(&pools, &pools_used, problems);
     let tests = tests::resolve(file, &pools, &pool_names, &sites, problems);
     let errors = pages::resolve(&file.errors, files, problems);
-    Policy {
+    let policy = Policy {
         workers: file.workers.value().map(|workers| workers.0 as usize),
         trusted_proxies: general::networks(&file.trusted_proxies).unwrap_or_default(),
         forwarding: general::forwarding(&file.forwarded),
@@ -64,7 +64,12 @@ pub fn resolve(
         sites,
         errors,
         tests,
+    };
+    // Beside errors these would mostly be their consequences.
+    if problems.errors() == 0 {
+        warn(&policy, &pools_used, problems);
     }
+    policy
 }
 
 /// Pools by name. A pool that could not be read is `None`: known, but not there.
@@ -88,8 +93,13 @@ fn with_help(problem: Diagnostic, help: Option<String>) -> Diagnostic {
     }
 }
 
-fn unused_pools(pools: &[model::Pool], used: &[bool], problems: &mut Problems) {
-    for (pool, _) in pools.iter().zip(used).filter(|(_, used)| !**used) {
+/// What can be used and is probably not what was meant.
+fn warn(policy: &Policy, pools_used: &[bool], problems: &mut Problems) {
+    if policy.sites.is_empty() {
+        let problem = Diagnostic::warning(Span::default(), "no site: every request is answered with 404");
+        problems.push(problem.help("write `sites: { example.com: { to: POOL } }`"));
+    }
+    for (pool, _) in policy.pools.iter().zip(pools_used).filter(|(_, used)| !**used) {
         let problem = Diagnostic::warning(pool.at, format!("the pool `{}` is never used", pool.name));
         problems.push(problem.label("no route leads here"));
     }

@@ -23,6 +23,8 @@ pub struct Context<'a, 's> {
     pub pools_used: Vec<bool>,
     /// Certificates of the top level.
     pub tls: &'a Tls,
+    /// Whether some of those were broken.
+    pub tls_in_doubt: bool,
     /// Bounds of the top level.
     pub bounds: Bounds,
     /// Times of the top level.
@@ -142,9 +144,8 @@ fn check_certificates(site: &Site, own: &raw::Site, context: &mut Context) {
     };
     let sources = [&site.tls, context.tls];
     let has_source = sources.iter().any(|tls| tls.internal || !tls.certificates.is_empty());
-    // A broken `tls` may have been meant as the source.
-    if has_source || matches!(own.tls, Field::Broken) || !own.tls.is_absent() && context.problems.errors() > 0
-    {
+    // What was broken may have been the source.
+    if has_source || context.tls_in_doubt || general::tls_in_doubt(&own.tls, &site.tls) {
         return;
     }
     let message = format!(
@@ -207,7 +208,7 @@ fn same_names(routes: &[At<raw::Route>], problems: &mut Problems) {
 
 /// A route that no request can reach is a mistake.
 fn check_reachable(site: &Site, context: &mut Context) {
-    for (dead, by) in Vec::<(crate::model::RouteId, crate::model::RouteId)>::new() {
+    for (dead, by) in crate::matching::unreachable(site) {
         let (dead, by) = (&site.routes[dead.0], &site.routes[by.0]);
         let problem = Diagnostic::error(dead.at, format!("the route `{}` is never reached", dead.name));
         let problem =

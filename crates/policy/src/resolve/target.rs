@@ -55,7 +55,8 @@ fn split(shares: &Named<Share>, at: Span, context: &mut Context) -> Option<Targe
     let mut arms = Vec::new();
     let mut whole = true;
     for (name, share) in &shares.0 {
-        let pool = pool(&name.value, name.at, context);
+        // A name without a share may be a misspelt key, which has been said.
+        let pool = share.given().and_then(|_| pool(&name.value, name.at, context));
         match (pool, share.value()) {
             (Some(pool), Some(share)) => arms.push((name.at, Arm { pool, share: share.0 })),
             _ => whole = false,

@@ -47,6 +47,15 @@ macro_rules! record {
                 true
             }
 
+            fn mark_broken(&mut self, key: &str) {
+                match key {
+                    $( stringify!($key) if self.$key.is_absent() => {
+                        self.$key = $crate::file::decode::Field::Broken;
+                    } )+
+                    _ => {}
+                }
+            }
+
             fn record_shape() -> $crate::file::shape::RecordShape {
                 $crate::file::shape::RecordShape {
                     noun: $noun,

@@ -2,7 +2,7 @@
 
 use super::{read_as_map, record, shape_of};
 use crate::file::decode::{
-    Decode, Field, Named, Names, Problems, Record, mismatch, nearest, record as read_record,
+    Decode, Field, Named, Names, Problems, Record, mismatch, nearest, record as read_record, unknown_key,
 };
 use crate::file::scalar::{Scalar, Share, Status, StatusRange, Wrong};
 use crate::file::shape::Shape;
@@ -62,6 +62,11 @@ impl Decode for Target {
                 return None;
             }
         };
+        // Refused here: read as a key among others it would be followed by complaints about the rest.
+        if let Some(entry) = entries.iter().find(|entry| entry.key.value == "nearest") {
+            problems.push(unknown_key(&entry.key, TargetKeys::NOUN, TargetKeys::KEYS, problems));
+            return None;
+        }
         if entries.iter().any(|entry| RESERVED.contains(&entry.key.value.as_str())) {
             return read_record(node, EXPECTED, problems).map(Target::Keys);
         }

@@ -1,7 +1,9 @@
 //! The file's `tests:`.
 
 use super::{Network, record};
-use crate::file::decode::{Decode, Field, Named, Names, OneOrMore, Problems, Record, mismatch, unknown_key};
+use crate::file::decode::{
+    Decode, Field, Named, Names, OneOrMore, Problems, Record, mismatch, nearest, unknown_key,
+};
 use crate::file::scalar::{Count, Scalar, Seed, Share, Status, Wrong};
 use crate::file::shape::{KeyShape, Shape};
 use crate::file::tree::{At, Entry, Kind, Node};
@@ -91,6 +93,9 @@ impl Decode for Test {
             if !is_method(&key.value, value) {
                 refused = true;
                 problems.push(unknown_key(key, "a test", &known_keys(), problems));
+                if let Some(meant) = nearest(&key.value, TestKeys::KEYS.iter().copied()) {
+                    keys.mark_broken(meant);
+                }
             } else if request.is_some() {
                 let problem = Diagnostic::error(key.at, "a test has one request");
                 problems.push(problem.label("a second method").help("write another test"));

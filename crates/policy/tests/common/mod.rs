@@ -1,0 +1,85 @@
+//! Reading configurations from disk or from memory, as the program does.
+
+#![allow(dead_code, reason = "each test binary uses a part")]
+#![allow(clippy::unwrap_used)]
+
+use policy::source::Files;
+use policy::Loaded;
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Files on disk below one folder; paths in diagnostics stay relative to it.
+pub struct Folder(pub PathBuf);
+
+impl Files for Folder {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        std::fs::read(self.0.join(path))
+    }
+
+    fn glob(&self, pattern: &Path) -> io::Result<Vec<PathBuf>> {
+        let mut found = Vec::new();
+        let folder = pattern.parent().unwrap_or(Path::new(""));
+        for entry in std::fs::read_dir(self.0.join(folder))? {
+            found.push(folder.join(entry?.file_name()));
+        }
+        Ok(matching(found, pattern))
+    }
+}
+
+/// Files in memory.
+#[derive(Default)]
+pub struct Memory(pub BTreeMap<PathBuf, Vec<u8>>);
+
+impl Memory {
+    /// Files by path.
+    pub fn new(files: &[(&str, &str)]) -> Memory {
+        Memory(files.iter().map(|(path, text)| (path.into(), text.as_bytes().to_vec())).collect())
+    }
+}
+
+impl Files for Memory {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        self.0.get(path).cloned().ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no such file"))
+    }
+
+    fn glob(&self, pattern: &Path) -> io::Result<Vec<PathBuf>> {
+        Ok(matching(self.0.keys().cloned().collect(), pattern))
+    }
+}
+
+/// Paths that match a pattern with at most one `*`, sorted.
+fn matching(mut paths: Vec<PathBuf>, pattern: &Path) -> Vec<PathBuf> {
+    let pattern = pattern.to_string_lossy().into_owned();
+    paths.retain(|path| {
+        let path = path.to_string_lossy();
+        match pattern.split_once('*') {
+            Some((before, after)) => path.starts_with(before) && path.ends_with(after),
+            None => *path == pattern,
+        }
+    });
+    paths.sort();
+    paths
+}
+
+/// The environment of all tests.
+pub fn environment(name: &str) -> Option<String> {
+    match name {
+        "HOME" => Some("/home/ada".to_owned()),
+        "SHOP_PORT" => Some("8080".to_owned()),
+        _ => None,
+    }
+}
+
+/// Loads `tidegate.yaml` with this text.
+pub fn load(text: &str) -> Loaded {
+    policy::load(&Memory::new(&[("tidegate.yaml", text)]), Path::new("tidegate.yaml"), &environment)
+}
+
+/// All diagnostics as they are shown.
+pub fn rendered(loaded: &Loaded) -> String {
+    let drawn = loaded.diagnostics.iter();
+    let drawn: Vec<_> =
+        drawn.map(|diagnostic| policy::source::render(diagnostic, &loaded.sources, false)).collect();
+    drawn.join("\n\n")
+}
