@@ -4,9 +4,16 @@
 //! It opens no listening socket and reads no file, so that it can be sandboxed and replaced by a new
 //! generation on the same sockets.
 
+use crate::observe::access_log::LogSink;
+use crate::state::{Pools, Sessions};
+use crate::upstream::health::Checker;
+use crate::worker::{self, Descriptors, Mailboxes, Message, WorkerSetup};
+use policy::decide::{CookieKeys, Rules};
 use policy::model::{Drain, Policy};
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 
 /// All that an engine needs.
 pub struct Setup {
@@ -26,16 +33,17 @@ pub struct Setup {
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// A thread or its runtime could not be made.
-    #[error("cannot start a worker")]
-    Worker(#[source] std::io::Error),
-    /// A socket was refused by the runtime.
-    #[error("cannot use the listening socket of {listener}")]
-    Socket {
+    #[error("cannot start a thread")]
+    Thread(#[source] std::io::Error),
+    /// There are fewer sockets than workers, or listeners.
+    #[error("{listener} has {given} listening sockets for {workers} workers")]
+    Sockets {
         /// The listener's name.
         listener: String,
-        /// Why.
-        #[source]
-        source: std::io::Error,
+        /// How many sockets were handed over.
+        given: usize,
+        /// How many are needed.
+        workers: usize,
     },
     /// The access log's file cannot be written.
     #[error("cannot write the access log")]
@@ -44,7 +52,16 @@ pub enum EngineError {
 
 /// A running engine.
 pub struct Engine {
-    _setup: Setup,
+    mailboxes: Arc<Mailboxes>,
+    threads: Mutex<Threads>,
+}
+
+/// What `wait` takes apart.
+#[derive(Default)]
+struct Threads {
+    workers: Vec<JoinHandle<()>>,
+    checker: Option<Checker>,
+    log: Option<LogSink>,
 }
 
 impl Engine {
@@ -53,18 +70,101 @@ impl Engine {
     /// # Errors
     /// When a thread, a socket or the access log cannot be had.
     pub fn start(setup: Setup) -> Result<Engine, EngineError> {
-        Ok(Engine { _setup: setup })
+        let sockets = per_worker(&setup.policy, setup.sockets, setup.workers)?;
+        let policy = &setup.policy;
+        let log = match &policy.access_log {
+            Some(settings) => Some(LogSink::start(settings).map_err(EngineError::AccessLog)?),
+            None => None,
+        };
+        let pools = Arc::new(Pools::new(&policy.pools));
+        let checker = Checker::start(policy, &pools).map_err(EngineError::Thread)?;
+        if let Some(checker) = &checker {
+            checker.first_round();
+        }
+        let keys = CookieKeys { current: setup.cookie_key, previous: None };
+        let rules = Arc::new(Rules::new(Arc::clone(policy), keys));
+        let sessions = Arc::new(Sessions::new(policy));
+        let descriptors = Descriptors::of_this_process();
+        let (mailboxes, receivers) = Mailboxes::new(setup.workers);
+        let mailboxes = Arc::new(mailboxes);
+        let mut workers = Vec::with_capacity(setup.workers);
+        for ((index, messages), sockets) in receivers.into_iter().enumerate().zip(sockets) {
+            let setup = WorkerSetup {
+                index,
+                rules: Arc::clone(&rules),
+                tls: setup.tls.clone(),
+                sockets,
+                log: log.as_ref().map(LogSink::worker),
+                pools: Arc::clone(&pools),
+                sessions: Arc::clone(&sessions),
+                descriptors: Arc::clone(&descriptors),
+                mailboxes: Arc::clone(&mailboxes),
+                messages,
+                seed: seed(),
+            };
+            let thread = std::thread::Builder::new()
+                .name(format!("worker-{index}"))
+                .spawn(move || {
+                    if let Err(error) = worker::run(setup) {
+                        tracing::error!(%error, "a worker could not start");
+                    }
+                })
+                .map_err(EngineError::Thread)?;
+            workers.push(thread);
+        }
+        Ok(Engine { mailboxes, threads: Mutex::new(Threads { workers, checker, log }) })
     }
 
     /// Stops accepting after `drain.grace`, lets running requests finish, ends what is left after
     /// `drain.limit`. Returns at once.
     pub fn drain(&self, drain: Drain) {
-        let _ = drain;
+        self.mailboxes.tell_all(|| Message::Drain(drain));
     }
 
     /// Ends everything at once.
-    pub fn stop(&self) {}
+    pub fn stop(&self) {
+        self.mailboxes.tell_all(|| Message::Stop);
+    }
 
-    /// Returns when all workers have ended.
-    pub fn wait(&self) {}
+    /// Returns when all workers have ended and the access log is written; at once when called again.
+    ///
+    /// Borrows, so that another thread can meanwhile [`stop`](Self::stop) a drain.
+    pub fn wait(&self) {
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        for worker in threads.workers {
+            if worker.join().is_err() {
+                tracing::error!("a worker has panicked");
+            }
+        }
+        if let Some(checker) = threads.checker {
+            checker.stop();
+        }
+        if let Some(log) = threads.log {
+            log.stop();
+        }
+    }
+}
+
+/// Turns "for each listener a socket per worker" round.
+fn per_worker(
+    policy: &Policy,
+    given: Vec<Vec<OwnedFd>>,
+    workers: usize,
+) -> Result<Vec<Vec<OwnedFd>>, EngineError> {
+    let mut sockets: Vec<Vec<OwnedFd>> = (0..workers).map(|_| Vec::new()).collect();
+    for (listener, given) in policy.listeners.iter().zip(given) {
+        if given.len() != workers {
+            let listener = listener.name.clone();
+            return Err(EngineError::Sockets { listener, given: given.len(), workers });
+        }
+        for (worker, socket) in sockets.iter_mut().zip(given) {
+            worker.push(socket);
+        }
+    }
+    Ok(sockets)
+}
+
+/// A number that nobody can foretell (the standard library seeds its hasher from the system).
+fn seed() -> u64 {
+    RandomState::new().build_hasher().finish()
 }

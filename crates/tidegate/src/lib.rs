@@ -4,5 +4,15 @@
 //! request from accept to access log.
 
 pub mod engine;
-pub mod state;
+pub mod http;
+pub mod listen;
+pub mod observe;
+pub mod path;
 pub mod process;
+pub mod state;
+pub mod upstream;
+pub mod worker;
+
+mod error;
+
+pub use error::ProxyError;

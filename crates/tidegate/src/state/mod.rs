@@ -2,5 +2,7 @@
 //! configuration. Everything else is a worker's own.
 
 mod server;
+mod sessions;
 
-pub use server::{HealthCell, PoolCells, ServerCell};
+pub use server::{HealthCell, PoolCells, Pools, ServerCell};
+pub use sessions::Sessions;

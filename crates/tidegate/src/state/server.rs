@@ -1,5 +1,7 @@
 //! What all workers know of a server: whether it is up, and how many requests it is working on.
 
+use policy::model::{Pool, PoolId};
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
@@ -46,6 +48,20 @@ pub struct PoolCells {
     pub cursor: Cursor,
 }
 
+impl PoolCells {
+    /// Cells for a pool's servers. Servers that nobody checks count as up.
+    pub fn new(pool: &Pool) -> PoolCells {
+        let cell = || {
+            let cell = ServerCell::default();
+            if pool.health.is_none() {
+                cell.health.set_up();
+            }
+            Arc::new(cell)
+        };
+        PoolCells { servers: pool.servers.iter().map(|_| cell()).collect(), cursor: Cursor::default() }
+    }
+}
+
 /// A counter on a cache line of its own.
 #[derive(Debug, Default)]
 #[repr(align(128))]
@@ -55,5 +71,38 @@ impl Cursor {
     /// The present value; the next call gives one more.
     pub fn next(&self) -> u64 {
         self.0.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+/// The cells of all pools.
+#[derive(Debug)]
+pub struct Pools(Vec<PoolCells>);
+
+impl Pools {
+    /// Cells for all servers of a configuration.
+    pub fn new(pools: &[Pool]) -> Pools {
+        Pools(pools.iter().map(PoolCells::new).collect())
+    }
+}
+
+impl Deref for Pools {
+    type Target = [PoolCells];
+    fn deref(&self) -> &[PoolCells] {
+        &self.0
+    }
+}
+
+/// The live state that the rules ask for.
+impl policy::decide::State for Pools {
+    fn is_up(&self, pool: PoolId, server: usize) -> bool {
+        self.0[pool.0].servers[server].health.is_up()
+    }
+
+    fn in_flight(&self, pool: PoolId, server: usize) -> u32 {
+        self.0[pool.0].servers[server].in_flight.load(Ordering::Relaxed)
+    }
+
+    fn next(&self, pool: PoolId) -> u64 {
+        self.0[pool.0].cursor.next()
     }
 }

@@ -1,0 +1,69 @@
+//! Where a body ends: one reader for every framing of HTTP/1, used in both directions.
+
+use wire::h1::{ChunkDecoder, ChunkError, ChunkMode, Framing};
+
+/// How much of a body is still to come.
+pub enum BodyReader {
+    /// Nothing, or nothing more.
+    Done,
+    /// That many bytes.
+    Length(u64),
+    /// Chunks.
+    Chunked(ChunkDecoder),
+    /// All until the connection closes.
+    Close,
+}
+
+/// What a piece of the stream turned out to be.
+pub struct Piece {
+    /// Bytes at the start of the piece that belong to the body; what follows does not.
+    pub consumed: usize,
+    /// Bytes at the start of the piece that are to be forwarded (fewer, where framing was taken out).
+    pub kept: usize,
+    /// Bytes of content among them, without framing.
+    pub content: usize,
+}
+
+impl BodyReader {
+    /// The reader for a message with that framing. `mode` says whether chunks stay chunks;
+    /// `trailer_bytes_max` bounds the trailer section.
+    pub fn new(framing: Framing, mode: ChunkMode, trailer_bytes_max: u32) -> BodyReader {
+        match framing {
+            Framing::None | Framing::Length(0) => BodyReader::Done,
+            Framing::Length(length) => BodyReader::Length(length),
+            Framing::Chunked => BodyReader::Chunked(ChunkDecoder::new(mode, trailer_bytes_max)),
+            Framing::Close => BodyReader::Close,
+        }
+    }
+
+    /// Whether the body has ended.
+    pub fn is_done(&self) -> bool {
+        matches!(self, BodyReader::Done)
+    }
+
+    /// Takes note of the next bytes, which may be moved within `piece` where framing is taken out.
+    ///
+    /// # Errors
+    /// When chunks are malformed.
+    pub fn feed(&mut self, piece: &mut [u8]) -> Result<Piece, ChunkError> {
+        match self {
+            BodyReader::Done => Ok(Piece { consumed: 0, kept: 0, content: 0 }),
+            BodyReader::Close => Ok(Piece { consumed: piece.len(), kept: piece.len(), content: piece.len() }),
+            BodyReader::Length(left) => {
+                let here = usize::try_from(*left).unwrap_or(usize::MAX).min(piece.len());
+                *left -= here as u64;
+                if *left == 0 {
+                    *self = BodyReader::Done;
+                }
+                Ok(Piece { consumed: here, kept: here, content: here })
+            }
+            BodyReader::Chunked(decoder) => {
+                let fed = decoder.feed(piece)?;
+                if fed.done {
+                    *self = BodyReader::Done;
+                }
+                Ok(Piece { consumed: fed.consumed, kept: fed.kept, content: fed.data })
+            }
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! One client's connection: handshake, then request after request, then the way out.
+//!
+//! While nothing is on its way the connection holds no buffer and its task is small; what a request
+//! needs is in a future of its own, made when its first byte arrives.
+
+use super::{Active, AddressText, Client};
+use crate::error::ProxyError;
+use crate::http::stream::Stream;
+use crate::listen::Arrival;
+use crate::path::{self, After};
+use crate::worker::{DRAIN_FIRST_BYTE, Timer, Worker};
+use std::future::{Future, poll_fn};
+
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+use tokio::net::TcpStream;
+use wire::h1::HeadLimits;
+
+/// How long a client may go on sending after an early answer, so that it can read that answer.
+const LINGER_TOTAL: Duration = Duration::from_secs(10);
+/// How long it may pause meanwhile.
+const LINGER_IDLE: Duration = Duration::from_secs(2);
+
+/// Serves one connection until it ends.
+pub async fn run(worker: Rc<Worker>, tcp: TcpStream, arrival: Arrival) {
+    let timer = worker.wheel.timer();
+    let Arrival { peer, listener, permit: _permit } = arrival;
+    let policy = worker.policy();
+    let rules = &policy.listeners[listener];
+    let stream = if rules.tls {
+        timer.arm(rules.timeouts.handshake);
+        match handshake(&worker, tcp, &timer).await {
+            Some(stream) => stream,
+            None => return,
+        }
+    } else {
+        Stream::Plain(tcp)
+    };
+    let tls = rules.tls;
+    let mut client = Client { stream, timer, peer, peer_text: AddressText::new(peer.ip()), listener, tls };
+    let mut fresh = true;
+    loop {
+        if !first_byte(&worker, &mut client, fresh).await {
+            break;
+        }
+        fresh = false;
+        // Allocation: one per burst of requests; in exchange an idle connection does not carry it.
+        match Box::pin(burst(&worker, &mut client)).await {
+            After::KeepAlive => {}
+            After::Close => {
+                close(&mut client).await;
+                break;
+            }
+            After::Linger => {
+                linger(&mut client).await;
+                break;
+            }
+            After::Reset => {
+                client.stream.reset_on_close();
+                break;
+            }
+        }
+    }
+}
+
+async fn handshake(worker: &Worker, tcp: TcpStream, timer: &Timer) -> Option<Stream> {
+    let config = worker.tls.clone()?;
+    let mut accept = Box::pin(tokio_rustls::TlsAcceptor::from(config).accept(tcp));
+    let result = poll_fn(|cx| {
+        if let Poll::Ready(result) = accept.as_mut().poll(cx) {
+            return Poll::Ready(Some(result));
+        }
+        if worker.is_stopping() || timer.poll_due(cx).is_ready() {
+            return Poll::Ready(None);
+        }
+        Poll::Pending
+    })
+    .await;
+    match result {
+        Some(Ok(stream)) => Some(Stream::Tls(Box::new(stream))),
+        Some(Err(error)) => {
+            tracing::debug!(%error, "TLS handshake failed");
+            None
+        }
+        None => None,
+    }
+}
+
+/// Waits for a request to begin, without holding a buffer; `false` when the connection is to end.
+async fn first_byte(worker: &Worker, client: &mut Client, fresh: bool) -> bool {
+    let idle = worker.policy().listeners[client.listener].timeouts.idle;
+    let mut draining = false;
+    client.timer.arm(idle);
+    poll_fn(|cx| {
+        if fresh && worker.closes_idle() && !draining {
+            // Accepted in the last moment; its request is on the way.
+            draining = true;
+            client.timer.arm(idle.min(DRAIN_FIRST_BYTE));
+        }
+        if client.stream.poll_readable(cx).is_ready() {
+            return Poll::Ready(true);
+        }
+        if client.timer.poll_due(cx).is_ready() || (!fresh && worker.closes_idle()) {
+            return Poll::Ready(false);
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+/// Serves requests until none is waiting.
+async fn burst(worker: &Rc<Worker>, client: &mut Client) -> After {
+    let mut active = worker.take_active();
+    let after = loop {
+        match read_head(worker, client, &mut active).await {
+            Head::Complete => {}
+            Head::Nothing => break After::Close,
+            Head::NotYet => break After::KeepAlive,
+            Head::Bad(error) => break path::refuse(worker, client, &mut active, error).await,
+        }
+        match path::serve(worker, client, &mut active).await {
+            After::KeepAlive if active.advance() => {}
+            after => break after,
+        }
+    };
+    worker.give_active(active);
+    after
+}
+
+enum Head {
+    Complete,
+    /// The client closed between two requests.
+    Nothing,
+    /// Readable, but without a byte for us (a TLS record of another kind).
+    NotYet,
+    Bad(ProxyError),
+}
+
+/// Reads until a head is whole.
+async fn read_head(worker: &Worker, client: &mut Client, active: &mut Active) -> Head {
+    let rules = &worker.policy().listeners[client.listener];
+    let limits = HeadLimits { bytes: rules.bounds.head_bytes, fields: rules.bounds.fields };
+    active.head.reset();
+    let mut armed = false;
+    poll_fn(|cx| {
+        loop {
+            if active.filled > 0 {
+                match active.head.parse(&active.input[..active.filled], limits) {
+                    Ok(true) => return Poll::Ready(Head::Complete),
+                    Ok(false) => {}
+                    Err(error) => return Poll::Ready(Head::Bad(ProxyError::RequestHead(error))),
+                }
+                if !armed {
+                    client.timer.arm(rules.timeouts.head);
+                    armed = true;
+                }
+            }
+            match client.stream.poll_read(cx, &mut active.input[active.filled..]) {
+                Poll::Ready(Ok(read)) if read > 0 => active.filled += read,
+                Poll::Ready(_) if active.filled == 0 => return Poll::Ready(Head::Nothing),
+                Poll::Ready(_) => return Poll::Ready(Head::Bad(ProxyError::ClientGone)),
+                Poll::Pending if active.filled == 0 => return Poll::Ready(Head::NotYet),
+                Poll::Pending if client.timer.poll_due(cx).is_ready() => {
+                    return Poll::Ready(Head::Bad(ProxyError::HeadTimeout));
+                }
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    })
+    .await
+}
+
+/// Says farewell properly: what was written arrives, and TLS gets its `close_notify`.
+async fn close(client: &mut Client) {
+    client.timer.arm(LINGER_IDLE);
+    poll_fn(|cx| {
+        if client.stream.poll_shutdown(cx).is_ready() || client.timer.poll_due(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        Poll::Pending
+    })
+    .await;
+}
+
+/// Closes our side and reads on for a while: were the socket closed with bytes unread, the kernel would
+/// send a reset and the client might lose the answer (RFC 9112 section 9.6).
+async fn linger(client: &mut Client) {
+    close(client).await;
+    let end = Instant::now() + LINGER_TOTAL;
+    let mut waste = crate::worker::Buffer::take();
+    client.timer.arm(LINGER_IDLE);
+    poll_fn(|cx| {
+        loop {
+            match client.stream.poll_read(cx, &mut waste) {
+                Poll::Ready(Ok(read)) if read > 0 && Instant::now() < end => {
+                    client.timer.arm(LINGER_IDLE);
+                }
+                Poll::Ready(_) => return Poll::Ready(()),
+                Poll::Pending => break,
+            }
+        }
+        client.timer.poll_due(cx)
+    })
+    .await;
+}

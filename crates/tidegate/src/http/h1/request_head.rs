@@ -1,0 +1,261 @@
+//! The head that a server gets: the client's, byte for byte, but for what a proxy must change.
+//!
+//! Kept lines are copied in runs; only where a line is dropped does a run end. What is dropped: fields for
+//! one hop (RFC 9110 section 7.6.1), forwarding fields that are not to be believed, and what is
+//! replaced. What is added: the forwarding fields and the request id.
+
+use policy::model::{Forwarding, ForwardingMode, ForwardingStyle};
+use wire::h1::{Field, Known, RequestHead, TargetForm, Version};
+
+/// What is changed in a head on its way to a server.
+pub struct Edits<'a> {
+    /// Replaces `Host`.
+    pub host: Option<&'a str>,
+    /// Which forwarding fields are written, and how.
+    pub forwarding: Forwarding,
+    /// Whether the peer's own forwarding fields and request id are believed.
+    pub trusted: bool,
+    /// The peer's address as text.
+    pub peer: &'a str,
+    /// Whether the peer came over TLS.
+    pub tls: bool,
+    /// The request's id.
+    pub request_id: &'a str,
+    /// Whether a change of protocol is asked for and passed on.
+    pub upgrade: bool,
+}
+
+/// Appends the head to `out`.
+pub fn write(out: &mut Vec<u8>, buffer: &[u8], head: &RequestHead, edits: &Edits<'_>) {
+    let fields_start = write_request_line(out, buffer, head);
+    let appends = edits.trusted && edits.forwarding.mode == ForwardingMode::Append;
+    let mut run = fields_start;
+    for field in &head.fields {
+        if is_dropped(field, edits, appends, head.version) {
+            out.extend_from_slice(&buffer[run..field.line.start as usize]);
+            run = field.line.end as usize;
+        }
+    }
+    // Without the empty line at the end.
+    out.extend_from_slice(&buffer[run..head.length as usize - 2]);
+    if let Some(host) = edits.host {
+        put(out, "Host", host.as_bytes());
+    } else if head.known(Known::Host).is_none() && !head.host.is_empty() {
+        // HTTP/1.0 in absolute form: the server is spoken to in HTTP/1.1 and needs one.
+        put(out, "Host", head.host.of(buffer));
+    }
+    match edits.forwarding.style {
+        ForwardingStyle::XForwarded => write_x_forwarded(out, buffer, head, edits, appends),
+        ForwardingStyle::Forwarded => write_forwarded(out, buffer, head, edits, appends),
+        ForwardingStyle::None => {}
+    }
+    if !(edits.trusted && head.known(Known::XRequestId).is_some()) {
+        put(out, "X-Request-Id", edits.request_id.as_bytes());
+    }
+    if edits.upgrade {
+        put(out, "Connection", b"upgrade");
+        for value in head.values(buffer, "upgrade") {
+            put(out, "Upgrade", value);
+        }
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Writes the request line in origin form and returns where the fields begin in `buffer`.
+fn write_request_line(out: &mut Vec<u8>, buffer: &[u8], head: &RequestHead) -> usize {
+    let line_end = head.fields.first().map_or(head.length as usize - 2, |field| field.line.start as usize);
+    let start = head.method_text.start as usize;
+    if head.version == Version::Http11 && head.form == TargetForm::Origin {
+        out.extend_from_slice(&buffer[start..line_end]);
+        return line_end;
+    }
+    out.extend_from_slice(head.method_text.of(buffer));
+    out.push(b' ');
+    let path = head.path.of(buffer);
+    out.extend_from_slice(if path.is_empty() { b"/" } else { path });
+    if let Some(query) = head.query {
+        out.push(b'?');
+        out.extend_from_slice(query.of(buffer));
+    }
+    out.extend_from_slice(b" HTTP/1.1\r\n");
+    line_end
+}
+
+fn is_dropped(field: &Field, edits: &Edits<'_>, appends: bool, version: Version) -> bool {
+    if field.hop {
+        return true;
+    }
+    match field.known {
+        Known::Other => false,
+        Known::Host => edits.host.is_some(),
+        // A trusted peer's are kept as they are where we write the other kind or none at all.
+        Known::XForwardedFor => !edits.trusted || edits.forwarding.style == ForwardingStyle::XForwarded,
+        Known::XForwardedProto | Known::XForwardedHost => {
+            !edits.trusted || (edits.forwarding.style == ForwardingStyle::XForwarded && !appends)
+        }
+        Known::Forwarded => !edits.trusted || edits.forwarding.style == ForwardingStyle::Forwarded,
+        Known::XRequestId => !edits.trusted,
+        // RFC 9110 section 10.1.1: an HTTP/1.0 client cannot mean it.
+        Known::Expect => version == Version::Http10,
+        _ => false,
+    }
+}
+
+fn write_x_forwarded(out: &mut Vec<u8>, buffer: &[u8], head: &RequestHead, edits: &Edits<'_>, appends: bool) {
+    out.extend_from_slice(b"X-Forwarded-For: ");
+    if appends {
+        write_earlier(out, buffer, head, "x-forwarded-for");
+    }
+    out.extend_from_slice(edits.peer.as_bytes());
+    out.extend_from_slice(b"\r\n");
+    if !appends || head.known(Known::XForwardedProto).is_none() {
+        put(out, "X-Forwarded-Proto", if edits.tls { b"https" } else { b"http" });
+    }
+    if !appends || head.known(Known::XForwardedHost).is_none() {
+        put(out, "X-Forwarded-Host", head.host.of(buffer));
+    }
+}
+
+/// RFC 7239 section 4; an IPv6 address and a host with a port are quoted.
+fn write_forwarded(out: &mut Vec<u8>, buffer: &[u8], head: &RequestHead, edits: &Edits<'_>, appends: bool) {
+    out.extend_from_slice(b"Forwarded: ");
+    if appends {
+        write_earlier(out, buffer, head, "forwarded");
+    }
+    if edits.peer.contains(':') {
+        out.extend_from_slice(b"for=\"[");
+        out.extend_from_slice(edits.peer.as_bytes());
+        out.extend_from_slice(b"]\"");
+    } else {
+        out.extend_from_slice(b"for=");
+        out.extend_from_slice(edits.peer.as_bytes());
+    }
+    out.extend_from_slice(if edits.tls { b";proto=https;host=\"" } else { b";proto=http;host=\"" });
+    out.extend_from_slice(head.host.of(buffer));
+    out.extend_from_slice(b"\"\r\n");
+}
+
+/// The values that came in, as one list that can be continued.
+fn write_earlier(out: &mut Vec<u8>, buffer: &[u8], head: &RequestHead, name: &str) {
+    for value in head.values(buffer, name).filter(|value| !value.is_empty()) {
+        out.extend_from_slice(value);
+        out.extend_from_slice(b", ");
+    }
+}
+
+fn put(out: &mut Vec<u8>, name: &str, value: &[u8]) {
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use wire::h1::HeadLimits;
+
+    fn check(input: &str, change: impl FnOnce(&mut Edits<'_>), expected: &str) {
+        let mut head = RequestHead::new();
+        assert!(head.parse(input.as_bytes(), HeadLimits { bytes: 8192, fields: 50 }).unwrap());
+        let mut edits = Edits {
+            host: None,
+            forwarding: Forwarding::default(),
+            trusted: false,
+            peer: "192.0.2.7",
+            tls: false,
+            request_id: "id1",
+            upgrade: false,
+        };
+        change(&mut edits);
+        let mut out = Vec::new();
+        write(&mut out, input.as_bytes(), &head, &edits);
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+
+    const OURS: &str = "X-Forwarded-For: 192.0.2.7\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: h\r\n\
+                        X-Request-Id: id1\r\n\r\n";
+
+    #[test]
+    fn order_case_and_duplicates_stay() {
+        check(
+            "GET /a?b HTTP/1.1\r\nhOST: h\r\nX-B: 1\r\nx-a: 2\r\nX-B:  3 \r\n\r\n",
+            |_| {},
+            &format!("GET /a?b HTTP/1.1\r\nhOST: h\r\nX-B: 1\r\nx-a: 2\r\nX-B:  3 \r\n{OURS}"),
+        );
+    }
+
+    #[test]
+    fn fields_for_one_hop_go() {
+        check(
+            "GET / HTTP/1.1\r\nConnection: keep-alive, x-secret\r\nHost: h\r\nX-Secret: 1\r\nKeep-Alive: 5\r\nTE: x\r\n\r\n",
+            |_| {},
+            &format!("GET / HTTP/1.1\r\nHost: h\r\n{OURS}"),
+        );
+    }
+
+    #[test]
+    fn forwarding_fields_of_strangers_are_replaced() {
+        check(
+            "GET / HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 1.1.1.1\r\nForwarded: for=1.1.1.1\r\nX-Request-Id: evil\r\n\r\n",
+            |_| {},
+            &format!("GET / HTTP/1.1\r\nHost: h\r\n{OURS}"),
+        );
+    }
+
+    #[test]
+    fn forwarding_fields_of_trusted_peers_are_continued() {
+        check(
+            "GET / HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 1.1.1.1\r\nX-Forwarded-For: 2.2.2.2\r\nX-Forwarded-Proto: https\r\nX-Request-Id: good\r\n\r\n",
+            |edits| edits.trusted = true,
+            "GET / HTTP/1.1\r\nHost: h\r\nX-Forwarded-Proto: https\r\nX-Request-Id: good\r\n\
+             X-Forwarded-For: 1.1.1.1, 2.2.2.2, 192.0.2.7\r\nX-Forwarded-Host: h\r\n\r\n",
+        );
+    }
+
+    #[test]
+    fn forwarded_of_rfc_7239() {
+        check(
+            "GET / HTTP/1.1\r\nHost: h:80\r\nX-Forwarded-For: 1.1.1.1\r\n\r\n",
+            |edits| {
+                edits.forwarding.style = ForwardingStyle::Forwarded;
+                edits.peer = "2001:db8::1";
+                edits.tls = true;
+            },
+            "GET / HTTP/1.1\r\nHost: h:80\r\nForwarded: for=\"[2001:db8::1]\";proto=https;host=\"h:80\"\r\n\
+             X-Request-Id: id1\r\n\r\n",
+        );
+    }
+
+    #[test]
+    fn absolute_form_becomes_origin_form() {
+        check(
+            "GET http://h?q HTTP/1.1\r\nHost: h\r\n\r\n",
+            |_| {},
+            &format!("GET /?q HTTP/1.1\r\nHost: h\r\n{OURS}"),
+        );
+    }
+
+    #[test]
+    fn upgrade_is_passed_on_when_wanted() {
+        check(
+            "GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+            |edits| edits.upgrade = true,
+            &format!(
+                "GET / HTTP/1.1\r\nHost: h\r\n{}Connection: upgrade\r\nUpgrade: websocket\r\n\r\n",
+                OURS.strip_suffix("\r\n").unwrap()
+            ),
+        );
+    }
+
+    #[test]
+    fn host_can_be_replaced() {
+        check(
+            "GET / HTTP/1.1\r\nHost: h\r\nA: 1\r\n\r\n",
+            |edits| edits.host = Some("inside"),
+            "GET / HTTP/1.1\r\nA: 1\r\nHost: inside\r\nX-Forwarded-For: 192.0.2.7\r\n\
+             X-Forwarded-Proto: http\r\nX-Forwarded-Host: h\r\nX-Request-Id: id1\r\n\r\n",
+        );
+    }
+}

@@ -1,0 +1,185 @@
+//! After `101 Switching Protocols`: bytes both ways, whatever they mean, until both sides have finished.
+
+use super::{Active, Client};
+use crate::error::ProxyError;
+use crate::http::stream::finish;
+use crate::worker::{Buffer, Worker};
+use std::future::poll_fn;
+use std::io;
+use std::ops::Range;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+/// One direction: what was read and not yet written, and how far its end is known.
+#[derive(Default)]
+struct Lane {
+    buffer: Option<Buffer>,
+    pending: Range<usize>,
+    /// The reading side has ended.
+    ended: bool,
+    /// The writing side has been told.
+    told: bool,
+    /// Bytes written.
+    bytes: u64,
+}
+
+/// Bytes that went through a tunnel.
+#[derive(Clone, Copy, Default)]
+pub struct Moved {
+    /// From the client to the server.
+    pub up: u64,
+    /// From the server to the client.
+    pub down: u64,
+}
+
+/// Relays until both sides have finished, one is gone, or nothing moves for `idle`.
+///
+/// `active.answer` holds the 101 head, `early` what the server said behind it, and the client's buffer
+/// what the client said behind its request.
+///
+/// # Errors
+/// Why it ended otherwise than by both sides finishing.
+pub async fn run(
+    worker: &Worker,
+    client: &mut Client,
+    active: &mut Active,
+    server: &mut TcpStream,
+    early: (Option<Buffer>, Range<usize>),
+    idle: Duration,
+    moved: &mut Moved,
+) -> Result<(), ProxyError> {
+    let mut down = Lane { buffer: early.0, pending: early.1, ..Lane::default() };
+    let mut up = Lane::default();
+    let next = std::mem::take(&mut active.next);
+    if !next.is_empty() {
+        let mut buffer = Buffer::take();
+        buffer[..next.len()].copy_from_slice(&active.input[next.clone()]);
+        up = Lane { buffer: Some(buffer), pending: 0..next.len(), ..Lane::default() };
+    }
+    let mut head_sent = 0;
+    client.timer.arm(idle);
+    let result = poll_fn(|cx| {
+        let before = up.bytes + down.bytes;
+        while head_sent < active.answer.len() {
+            match client.stream.poll_write(cx, &active.answer[head_sent..], &[]) {
+                Poll::Ready(Ok(written)) if written > 0 => head_sent += written,
+                Poll::Ready(_) => return Poll::Ready(Err(ProxyError::ClientGone)),
+                Poll::Pending => break,
+            }
+        }
+        if pump_up(cx, &mut up, client, server).is_err() {
+            return Poll::Ready(Err(ProxyError::ClientGone));
+        }
+        if head_sent == active.answer.len() && pump_down(cx, &mut down, client, server).is_err() {
+            return Poll::Ready(Err(ProxyError::ServerCut));
+        }
+        if up.told && down.told {
+            return Poll::Ready(Ok(()));
+        }
+        if up.bytes + down.bytes != before {
+            client.timer.arm(idle);
+        }
+        if worker.is_stopping() {
+            return Poll::Ready(Err(ProxyError::Stopped));
+        }
+        client.timer.poll_due(cx).map(|()| Err(ProxyError::ClientStalled))
+    })
+    .await;
+    *moved = Moved { up: up.bytes, down: down.bytes };
+    result
+}
+
+fn pump_up(
+    cx: &mut Context<'_>,
+    lane: &mut Lane,
+    client: &mut Client,
+    server: &mut TcpStream,
+) -> io::Result<()> {
+    loop {
+        while let (false, Some(buffer)) = (lane.pending.is_empty(), &lane.buffer) {
+            let bytes = &buffer[lane.pending.clone()];
+            match std::pin::Pin::new(&mut *server).poll_write(cx, bytes) {
+                Poll::Ready(written) => lane.wrote(written?)?,
+                Poll::Pending => return Ok(()),
+            }
+        }
+        if lane.ended {
+            if !lane.told {
+                lane.told = true;
+                finish(server)?;
+            }
+            return Ok(());
+        }
+        if lane.buffer.is_none() && client.stream.poll_readable(cx).is_pending() {
+            return Ok(());
+        }
+        let buffer = lane.buffer.get_or_insert_with(Buffer::take);
+        match client.stream.poll_read(cx, buffer) {
+            Poll::Ready(read) => lane.read(read?),
+            Poll::Pending => {
+                lane.buffer = None;
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn pump_down(
+    cx: &mut Context<'_>,
+    lane: &mut Lane,
+    client: &mut Client,
+    server: &mut TcpStream,
+) -> io::Result<()> {
+    loop {
+        while let (false, Some(buffer)) = (lane.pending.is_empty(), &lane.buffer) {
+            let bytes = &buffer[lane.pending.clone()];
+            match client.stream.poll_write(cx, bytes, &[]) {
+                Poll::Ready(written) => lane.wrote(written?)?,
+                Poll::Pending => return Ok(()),
+            }
+        }
+        if client.stream.poll_flush(cx)?.is_pending() {
+            return Ok(());
+        }
+        if lane.ended {
+            if !lane.told {
+                lane.told = client.stream.poll_shutdown(cx)?.is_ready();
+            }
+            return Ok(());
+        }
+        if lane.buffer.is_none() && server.poll_read_ready(cx).is_pending() {
+            return Ok(());
+        }
+        let buffer = lane.buffer.get_or_insert_with(Buffer::take);
+        let mut read = ReadBuf::new(buffer);
+        match std::pin::Pin::new(&mut *server).poll_read(cx, &mut read) {
+            Poll::Ready(result) => {
+                result?;
+                let read = read.filled().len();
+                lane.read(read);
+            }
+            Poll::Pending => {
+                lane.buffer = None;
+                return Ok(());
+            }
+        }
+    }
+}
+
+impl Lane {
+    fn wrote(&mut self, written: usize) -> io::Result<()> {
+        if written == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        self.pending.start += written;
+        self.bytes += written as u64;
+        Ok(())
+    }
+
+    fn read(&mut self, read: usize) {
+        self.pending = 0..read;
+        self.ended = read == 0;
+    }
+}

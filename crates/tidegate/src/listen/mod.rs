@@ -1,0 +1,76 @@
+//! Accepting connections, and giving each to the worker that has least to do.
+//!
+//! The kernel spreads connections blindly over the workers' sockets. A worker that has clearly more than another hands a
+//! new connection on before it reads a byte of it, so a connection begins from its socket alone.
+
+use crate::worker::{ClientPermit, Message, Worker};
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+
+/// How long accepting pauses when descriptors have run out.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// A worker hands on what it has more than another by this many connections.
+const IMBALANCE: usize = 16;
+
+/// How a connection came in.
+pub struct Arrival {
+    /// Who is at the other end.
+    pub peer: SocketAddr,
+    /// Index of the listener.
+    pub listener: usize,
+    /// Counts its descriptor.
+    pub permit: ClientPermit,
+}
+
+/// Accepts from one socket, for ever.
+pub async fn accept_loop(worker: Rc<Worker>, listener: usize, socket: OwnedFd) {
+    let socket = match TcpListener::from_std(socket.into()) {
+        Ok(socket) => socket,
+        Err(error) => {
+            tracing::error!(%error, "cannot watch a listening socket");
+            return;
+        }
+    };
+    loop {
+        let Some(permit) = worker.descriptors.client_permit() else {
+            // What was accepted goes on; the kernel's queue holds the rest.
+            worker.note_pause();
+            tokio::time::sleep(PAUSE).await;
+            continue;
+        };
+        match socket.accept().await {
+            Ok((stream, peer)) => place(&worker, stream, Arrival { peer, listener, permit }),
+            Err(error) if is_exhausted(&error) => {
+                worker.note_pause();
+                tokio::time::sleep(PAUSE).await;
+            }
+            // The client was gone before it was accepted, and the like: the next one may be well.
+            Err(error) => tracing::debug!(%error, "a connection was not accepted"),
+        }
+    }
+}
+
+fn is_exhausted(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM]
+        .iter()
+        .any(|known| Some(known.raw_os_error()) == error.raw_os_error())
+}
+
+/// Serves the connection here, or hands it to the worker with the fewest.
+fn place(worker: &Rc<Worker>, stream: TcpStream, arrival: Arrival) {
+    let peers = &worker.mailboxes;
+    let least = peers.least_loaded();
+    if least == worker.index || worker.wheel.alive() <= peers.load(least) + IMBALANCE {
+        return worker.serve(stream, arrival);
+    }
+    let Ok(socket) = stream.into_std() else { return };
+    if let Err(message) = peers.send(least, Message::Connection(socket, arrival)) {
+        worker.take(message);
+    }
+}

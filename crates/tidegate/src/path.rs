@@ -1,0 +1,350 @@
+//! The life of one request, from its head to its line in the log.
+//!
+//! The story, top to bottom: who is asking ([`Origin`]), what the rules say ([`decide`]), which server and over
+//! which connection ([`forward`]), the relay ([`Exchange`]), and one place that turns failures into answers
+//! ([`respond::failure`]). Stages compute and return; the branching is here.
+
+pub mod facts;
+mod log;
+mod respond;
+
+use crate::error::ProxyError;
+use crate::http::h1::exchange::{Ending, Exchange, Failure, FirstBody, Tally, Terms, is_replayable};
+use crate::http::h1::tunnel::{self, Moved};
+use crate::http::h1::{Active, Client, request_head};
+use crate::upstream::{self, Connection, InFlight};
+use crate::worker::{Buffer, Worker};
+use facts::{AnswerHook, Facts, Origin, RequestId};
+use policy::decide::{Decided, Excluded, Forward, Input, Machine, Need, Outcome, Pick, Step};
+use policy::model::{Bounds, Timeouts};
+use std::future::poll_fn;
+use std::ops::Range;
+use std::time::Instant;
+
+/// Servers that are tried for one request at most.
+const ATTEMPTS_MAX: u32 = 3;
+
+/// What becomes of the client's connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum After {
+    /// It waits for the next request.
+    KeepAlive,
+    /// It is closed.
+    Close,
+    /// It is closed once the client has stopped sending.
+    Linger,
+    /// It is reset, for a plain close would look like the end of the answer.
+    Reset,
+}
+
+/// What is known of a request before it is decided, and what is counted until it is logged.
+pub struct Request {
+    started: Instant,
+    origin: Origin,
+    id: RequestId,
+    tally: Tally,
+    retries: u32,
+    connected_at: Option<Instant>,
+}
+
+impl Request {
+    fn new(origin: Origin, id: RequestId) -> Request {
+        Request {
+            started: Instant::now(),
+            origin,
+            id,
+            tally: Tally::default(),
+            retries: 0,
+            connected_at: None,
+        }
+    }
+}
+
+/// The server that a request went to.
+#[derive(Clone, Copy)]
+pub struct ServerChoice {
+    pool: usize,
+    server: usize,
+    /// Whether a session was moved there.
+    moved: bool,
+}
+
+impl From<Pick> for ServerChoice {
+    fn from(pick: Pick) -> ServerChoice {
+        ServerChoice { pool: pick.pool.0, server: pick.server, moved: pick.moved }
+    }
+}
+
+/// Answers the request whose head is in `active`.
+pub async fn serve(worker: &Worker, client: &mut Client, active: &mut Active) -> After {
+    let origin = Origin::of(worker.policy(), client, active);
+    let mut request = Request::new(origin, RequestId::of(worker, active, origin.trusted));
+    let decided = match decide(worker, origin, client.listener, active) {
+        Ok(decided) => decided,
+        Err(error) => {
+            return respond::failure(worker, client, active, &mut request, None, None, &error).await;
+        }
+    };
+    match &decided.outcome {
+        Outcome::Forward(target) => forward(worker, client, active, &mut request, &decided, target).await,
+        Outcome::Refuse { status, reason } => {
+            let error = ProxyError::Refused { status: *status, reason };
+            respond::failure(worker, client, active, &mut request, Some(&decided), None, &error).await
+        }
+        Outcome::Respond(_) | Outcome::RedirectToHttps { .. } => {
+            respond::fixed(worker, client, active, &mut request, &decided).await
+        }
+    }
+}
+
+/// Answers a client whose head could not be read.
+pub async fn refuse(worker: &Worker, client: &mut Client, active: &mut Active, error: ProxyError) -> After {
+    active.head.clear();
+    let mut request = Request::new(Origin::peer(client), RequestId::new(worker));
+    respond::failure(worker, client, active, &mut request, None, None, &error).await
+}
+
+/// Brings host and path to their normal form and asks the rules.
+fn decide<'p>(
+    worker: &'p Worker,
+    origin: Origin,
+    listener: usize,
+    active: &mut Active,
+) -> Result<Decided<'p>, ProxyError> {
+    facts::normalise(active)?;
+    let facts = Facts::of(origin, listener, active);
+    let mut dice = worker.dice.borrow_mut();
+    let mut machine = Machine::new(&worker.rules);
+    let mut input = Input::Head;
+    loop {
+        match machine.step(&facts.request(), input, &mut dice, &mut ()) {
+            Step::Need(Need::Session(key)) => input = Input::Session(worker.sessions.find(key)),
+            Step::Done(decided) => return Ok(decided),
+        }
+    }
+}
+
+/// How one attempt to have a request answered went.
+enum Attempt {
+    /// It is over, well or not.
+    Done(After),
+    /// It did no harm, and another may do better.
+    Again(ProxyError),
+}
+
+/// A request's way to a pool, and what is the same for all attempts.
+struct Route<'a> {
+    worker: &'a Worker,
+    decided: &'a Decided<'a>,
+    target: &'a Forward<'a>,
+    bounds: Bounds,
+}
+
+/// Sends the request to a server of the pool, to another where that does no harm, and relays the answer.
+async fn forward(
+    worker: &Worker,
+    client: &mut Client,
+    active: &mut Active,
+    request: &mut Request,
+    decided: &Decided<'_>,
+    target: &Forward<'_>,
+) -> After {
+    let policy = worker.policy();
+    let bounds =
+        decided.site.map_or(policy.listeners[client.listener].bounds, |site| policy.sites[site.0].bounds);
+    let route = Route { worker, decided, target, bounds };
+    let mut body = match FirstBody::read(active, &bounds, &mut request.tally) {
+        Ok(body) => body,
+        Err(error) => {
+            return respond::failure(worker, client, active, request, Some(decided), None, &error).await;
+        }
+    };
+    let mut tried = Excluded::default();
+    let mut last = (ProxyError::NoServerUp, None);
+    for attempt in 0..ATTEMPTS_MAX {
+        let Some(pick) = route.pick(client, active, request, &tried) else { break };
+        request.retries = attempt;
+        let timeouts = facts::timeouts(policy, decided, pick.pool.0);
+        let connection = match route.connect(client, active, &body, pick, &timeouts).await {
+            Ok(connection) => connection,
+            Err(error) => {
+                tried.add(pick.pool, pick.server);
+                last = (error, Some(pick.into()));
+                continue;
+            }
+        };
+        let reused = connection.reused;
+        match route.attempt(client, active, request, &mut body, pick, &timeouts, connection).await {
+            Attempt::Done(after) => return after,
+            Attempt::Again(error) => {
+                // That a kept connection was closed meanwhile says nothing about its server.
+                if !reused {
+                    tried.add(pick.pool, pick.server);
+                }
+                last = (error, Some(pick.into()));
+            }
+        }
+    }
+    let (error, server) = last;
+    respond::failure(worker, client, active, request, Some(decided), server, &error).await
+}
+
+impl Route<'_> {
+    fn pick(&self, client: &Client, active: &Active, request: &Request, tried: &Excluded) -> Option<Pick> {
+        let facts = Facts::of(request.origin, client.listener, active);
+        self.worker.rules.pick(
+            self.target,
+            &facts.request(),
+            self.decided,
+            tried,
+            &*self.worker.pools,
+            &mut self.worker.dice.borrow_mut(),
+            &mut (),
+        )
+    }
+
+    async fn connect(
+        &self,
+        client: &Client,
+        active: &Active,
+        body: &FirstBody,
+        pick: Pick,
+        timeouts: &Timeouts,
+    ) -> Result<Connection, ProxyError> {
+        let address = self.worker.policy().pools[pick.pool.0].servers[pick.server].address;
+        let certain = !is_replayable(active.head.method, body);
+        let server = self.worker.server_number(pick);
+        upstream::connect(self.worker, &client.timer, server, address, timeouts.connect, certain).await
+    }
+
+    /// Sends the request over `connection` and relays what comes back.
+    #[allow(clippy::too_many_arguments, reason = "a stage: each is what an earlier stage returned")]
+    async fn attempt(
+        &self,
+        client: &mut Client,
+        active: &mut Active,
+        request: &mut Request,
+        body: &mut FirstBody,
+        pick: Pick,
+        timeouts: &Timeouts,
+        mut connection: Connection,
+    ) -> Attempt {
+        let worker = self.worker;
+        request.connected_at = Some(Instant::now());
+        self.write_head(client, active, request, pick);
+        let in_flight = InFlight::new(&worker.pools[pick.pool.0].servers[pick.server]);
+        let hook = AnswerHook {
+            rules: &worker.rules,
+            sessions: &worker.sessions,
+            origin: request.origin,
+            listener: client.listener,
+            decided: self.decided,
+            forward: self.target,
+            pick,
+        };
+        let terms = Terms {
+            timeouts,
+            bounds: &self.bounds,
+            started: request.started,
+            upgrade: active.head.upgrade,
+            worker,
+            hook: &hook,
+        };
+        let whole = body.is_whole();
+        let result = {
+            let stream = &mut connection.stream;
+            let mut exchange = Exchange::new(client, active, stream, terms, &mut request.tally, body);
+            poll_fn(|cx| exchange.poll(cx)).await
+        };
+        match result {
+            Ok(Ending::Answered { reusable, keep_alive, wholly_sent }) => {
+                if reusable {
+                    worker.idle.give(worker.server_number(pick), connection);
+                }
+                self.log(client, active, request, pick, None);
+                Attempt::Done(match (keep_alive, wholly_sent) {
+                    (true, _) => After::KeepAlive,
+                    (false, true) => After::Close,
+                    (false, false) => After::Linger,
+                })
+            }
+            Ok(Ending::Upgraded { buffer, early }) => {
+                let after =
+                    self.tunnel(client, active, request, pick, timeouts, connection, (buffer, early)).await;
+                Attempt::Done(after)
+            }
+            Err(failure) if failure.replayable => {
+                if whole {
+                    body.rewind();
+                }
+                Attempt::Again(failure.error)
+            }
+            Err(failure) => {
+                drop((connection, in_flight));
+                Attempt::Done(self.fail(client, active, request, pick, failure).await)
+            }
+        }
+    }
+
+    fn write_head(&self, client: &Client, active: &mut Active, request: &Request, pick: Pick) {
+        let policy = self.worker.policy();
+        let edits = request_head::Edits {
+            host: policy.pools[pick.pool.0].host.as_deref(),
+            forwarding: policy.forwarding,
+            trusted: request.origin.trusted,
+            peer: client.peer_text.as_str(),
+            tls: client.tls,
+            request_id: request.id.as_str(),
+            upgrade: active.head.upgrade,
+        };
+        active.request_out.clear();
+        request_head::write(&mut active.request_out, &active.input, &active.head, &edits);
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "a stage: each is what an earlier stage returned")]
+    async fn tunnel(
+        &self,
+        client: &mut Client,
+        active: &mut Active,
+        request: &mut Request,
+        pick: Pick,
+        timeouts: &Timeouts,
+        mut connection: Connection,
+        early: (Option<Buffer>, Range<usize>),
+    ) -> After {
+        let mut moved = Moved::default();
+        // Boxed, so that ordinary requests do not carry what a tunnel needs.
+        let stream = &mut connection.stream;
+        let relay = tunnel::run(self.worker, client, active, stream, early, timeouts.idle, &mut moved);
+        let result = Box::pin(relay).await;
+        request.tally.bytes_in += moved.up;
+        request.tally.bytes_out += moved.down;
+        let reason = result.err().map(|error| error.reason());
+        self.log(client, active, request, pick, reason);
+        After::Close
+    }
+
+    /// Tells the client of a failure if nothing of an answer has reached it, else cuts the connection.
+    async fn fail(
+        &self,
+        client: &mut Client,
+        active: &mut Active,
+        request: &mut Request,
+        pick: Pick,
+        failure: Failure,
+    ) -> After {
+        if !failure.answered {
+            let server = Some(pick.into());
+            let decided = Some(self.decided);
+            return respond::failure(self.worker, client, active, request, decided, server, &failure.error)
+                .await;
+        }
+        self.log(client, active, request, pick, Some(failure.error.reason()));
+        // Whatever the framing, a close cuts the answer; where only the close would mark its end, a reset does.
+        if failure.looks_complete || client.tls { After::Reset } else { After::Close }
+    }
+
+    fn log(&self, client: &Client, active: &Active, request: &Request, pick: Pick, reason: Option<&str>) {
+        log::write(self.worker, client, active, request, Some(self.decided), Some(pick.into()), reason);
+    }
+}

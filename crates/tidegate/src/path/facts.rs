@@ -1,0 +1,251 @@
+//! What the rules are told of a request, and what they have to say when its answer comes.
+
+use crate::error::ProxyError;
+use crate::http::h1::{Active, Client};
+use crate::state::Sessions;
+use crate::worker::Worker;
+use policy::decide::{Decided, Fields, Forward, Pick, Request, Rules};
+use policy::model::{ListenerId, Policy, Timeouts};
+use std::net::IpAddr;
+use wire::forwarded;
+use wire::h1::{Field, Known, RequestHead, TargetForm};
+
+/// Who is asking.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin {
+    /// The client's address, behind trusted proxies.
+    pub client: IpAddr,
+    /// Whether the client speaks TLS, to us or to a trusted proxy.
+    pub tls: bool,
+    /// Whether the peer is a trusted proxy.
+    pub trusted: bool,
+}
+
+impl Origin {
+    /// The peer itself.
+    pub fn peer(client: &Client) -> Origin {
+        Origin { client: client.peer.ip().to_canonical(), tls: client.tls, trusted: false }
+    }
+
+    /// The peer, or whom it speaks for when it is trusted.
+    pub fn of(policy: &Policy, client: &Client, active: &Active) -> Origin {
+        let peer = Origin::peer(client);
+        if policy.trusted_proxies.0.is_empty() || !policy.trusted_proxies.contains(peer.client) {
+            return peer;
+        }
+        let (head, buffer) = (&active.head, &active.input[..]);
+        let is_trusted = |address| policy.trusted_proxies.contains(address);
+        let values = |known: Known| {
+            head.fields.iter().filter(move |field| field.known == known).map(|field| field.value.of(buffer))
+        };
+        let said_for = head.known(Known::XForwardedFor).is_some();
+        let client = if said_for {
+            forwarded::client(peer.client, values(Known::XForwardedFor), forwarded::parse_node, is_trusted)
+        } else {
+            let node = |element: &[u8]| forwarded::parse_node(forwarded::parameter(element, "for")?);
+            forwarded::client(peer.client, values(Known::Forwarded), node, is_trusted)
+        };
+        let proto = values(Known::XForwardedProto).next().or_else(|| {
+            let element = values(Known::Forwarded).next()?.split(|byte| *byte == b',').next()?;
+            forwarded::parameter(element, "proto")
+        });
+        let tls = match proto {
+            Some(proto) => proto.eq_ignore_ascii_case(b"https"),
+            None => peer.tls,
+        };
+        Origin { client, tls, trusted: true }
+    }
+}
+
+/// The request's id: a trusted peer's, else 128 bits of chance in hexadecimal digits.
+pub struct RequestId {
+    digits: [u8; 32],
+    /// A trusted peer's, kept as it is (copied: rare, and its place is moved on).
+    given: Option<Box<str>>,
+}
+
+/// Ids of peers are kept up to this length.
+const GIVEN_BYTES_MAX: usize = 128;
+
+impl RequestId {
+    /// A new one.
+    pub fn new(worker: &Worker) -> RequestId {
+        let mut dice = worker.dice.borrow_mut();
+        let mut digits = [0; 32];
+        for half in digits.chunks_exact_mut(16) {
+            let number = dice.roll();
+            for (at, digit) in half.iter_mut().enumerate() {
+                *digit = b"0123456789abcdef"[(number >> (at * 4)) as usize & 15];
+            }
+        }
+        RequestId { digits, given: None }
+    }
+
+    /// The peer's where it is trusted and sends one, else a new one.
+    pub fn of(worker: &Worker, active: &Active, trusted: bool) -> RequestId {
+        let mut id = RequestId::new(worker);
+        if trusted && let Some(field) = active.head.known(Known::XRequestId) {
+            let value = field.value.of(&active.input);
+            if !value.is_empty() && value.len() <= GIVEN_BYTES_MAX && value.iter().all(u8::is_ascii_graphic) {
+                id.given = std::str::from_utf8(value).ok().map(Box::from);
+            }
+        }
+        id
+    }
+
+    /// As text.
+    pub fn as_str(&self) -> &str {
+        match &self.given {
+            Some(given) => given,
+            None => std::str::from_utf8(&self.digits).unwrap_or_default(),
+        }
+    }
+}
+
+/// Brings host and path to normal form, into `active` where they do not come so.
+///
+/// # Errors
+/// When the path has none, or means different things to different servers; or the method is CONNECT, which a
+/// gateway does not serve.
+pub fn normalise(active: &mut Active) -> Result<(), ProxyError> {
+    if active.head.form == TargetForm::Authority {
+        return Err(ProxyError::Refused { status: 405, reason: "connect_not_served" });
+    }
+    let raw = active.head.path.of(&active.input);
+    let mut scratch = std::mem::take(&mut active.path);
+    scratch.clear();
+    let result = wire::uri::normalise(raw, &mut scratch).map(str::len);
+    active.path = scratch;
+    result.map_err(|_| ProxyError::RequestPath)?;
+    let mut scratch = std::mem::take(&mut active.host);
+    scratch.clear();
+    if let Some(authority) = wire::uri::split_authority(active.head.host.of(&active.input)) {
+        let _ = wire::uri::normal_host(authority.host, &mut scratch);
+    }
+    active.host = scratch;
+    Ok(())
+}
+
+/// A request's fields, for the rules.
+pub struct HeadFields<'a> {
+    fields: &'a [Field],
+    buffer: &'a [u8],
+}
+
+impl<'a> HeadFields<'a> {
+    /// Fields with their places in `buffer`.
+    pub fn new(fields: &'a [Field], buffer: &'a [u8]) -> HeadFields<'a> {
+        HeadFields { fields, buffer }
+    }
+}
+
+impl Fields for HeadFields<'_> {
+    fn each<'s>(&'s self, name: &str, each: &mut dyn FnMut(&'s [u8]) -> bool) {
+        for field in self.fields {
+            let matches = field.name.len() == name.len()
+                && field.name.of(self.buffer).eq_ignore_ascii_case(name.as_bytes());
+            if matches && !each(field.value.of(self.buffer)) {
+                return;
+            }
+        }
+    }
+}
+
+/// A request in the shape that the rules want; after [`normalise`].
+pub struct Facts<'a> {
+    origin: Origin,
+    listener: usize,
+    head: &'a RequestHead,
+    buffer: &'a [u8],
+    fields: HeadFields<'a>,
+    host: &'a str,
+    path: &'a str,
+}
+
+impl<'a> Facts<'a> {
+    /// Of the request in `active`.
+    pub fn of(origin: Origin, listener: usize, active: &'a Active) -> Facts<'a> {
+        let (head, buffer) = (&active.head, &active.input[..]);
+        let text = |bytes| std::str::from_utf8(bytes).unwrap_or_default();
+        let host = if active.host.is_empty() {
+            let authority = wire::uri::split_authority(head.host.of(buffer));
+            let host = authority.map(|authority| authority.host).unwrap_or_default();
+            text(host.strip_suffix(b".").unwrap_or(host))
+        } else {
+            text(&active.host)
+        };
+        let path = match (active.path.is_empty(), head.path.is_empty()) {
+            (false, _) => text(&active.path),
+            (true, true) => "/",
+            (true, false) => text(head.path.of(buffer)),
+        };
+        let fields = HeadFields::new(&head.fields, buffer);
+        Facts { origin, listener, head, buffer, fields, host, path }
+    }
+
+    /// As the rules want it.
+    pub fn request(&self) -> Request<'_> {
+        let text = |bytes| std::str::from_utf8(bytes).unwrap_or_default();
+        let raw_path = self.head.path.of(self.buffer);
+        Request {
+            method: text(self.head.method_text.of(self.buffer)),
+            tls: self.origin.tls,
+            host: self.host,
+            authority: text(self.head.host.of(self.buffer)),
+            path: self.path,
+            raw_path: if raw_path.is_empty() { "/" } else { text(raw_path) },
+            query: self.head.query.map(|query| query.of(self.buffer)),
+            fields: &self.fields,
+            client: self.origin.client,
+            listener: Some(ListenerId(self.listener)),
+        }
+    }
+}
+
+/// The times of a decided request towards a pool.
+pub fn timeouts(policy: &Policy, decided: &Decided<'_>, pool: usize) -> Timeouts {
+    let pool = &policy.pools[pool];
+    match (decided.site, decided.route) {
+        (Some(site), Some(route)) => policy.sites[site.0].routes[route.0].server_timeouts(pool),
+        _ => pool.timeouts,
+    }
+}
+
+/// What the rules make of an answer's head.
+pub struct AnswerHook<'a> {
+    /// The rules.
+    pub rules: &'a Rules,
+    /// Where records are kept.
+    pub sessions: &'a Sessions,
+    /// Who asked.
+    pub origin: Origin,
+    /// Through which listener.
+    pub listener: usize,
+    /// What was decided.
+    pub decided: &'a Decided<'a>,
+    /// The way to the pool.
+    pub forward: &'a Forward<'a>,
+    /// The server.
+    pub pick: Pick,
+}
+
+impl AnswerHook<'_> {
+    /// Applies the effects; appends the lines that the answer's head gets to `lines`. `answer` begins with the head.
+    pub fn apply(&self, active: &Active, answer: &[u8], lines: &mut Vec<u8>) {
+        if matches!(self.forward.session, policy::decide::Session::None) {
+            return;
+        }
+        let facts = Facts::of(self.origin, self.listener, active);
+        let fields = HeadFields::new(&active.response.fields, answer);
+        let effects =
+            self.rules.on_response(&facts.request(), self.decided, self.forward, self.pick, &fields);
+        if let Some(cookie) = effects.set_cookie {
+            lines.extend_from_slice(b"Set-Cookie: ");
+            lines.extend_from_slice(cookie.as_bytes());
+            lines.extend_from_slice(b"\r\n");
+        }
+        for (key, record) in effects.remember.into_iter().flatten() {
+            self.sessions.keep(key, record);
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! Answers of our own: redirects, fixed answers, refusals.
+
+use super::{After, Request, log};
+use crate::error::ProxyError;
+use crate::http::answer::{self, Answer};
+use crate::http::h1::{Active, Client};
+use crate::path::ServerChoice;
+use crate::path::facts::Facts;
+use crate::worker::Worker;
+use policy::decide::{Decided, Outcome};
+use policy::model::{ErrorPage, Target};
+use policy::text::{Place, render};
+use std::future::poll_fn;
+use std::task::Poll;
+use wire::h1::{ChunkMode, Framing, Known, Method, Version};
+
+/// What an answer says.
+#[derive(Default)]
+struct Content {
+    status: u16,
+    lines: Vec<u8>,
+    content_type: Option<&'static str>,
+    body: Vec<u8>,
+}
+
+/// Gives the redirect or fixed answer that was decided on.
+pub async fn fixed(
+    worker: &Worker,
+    client: &mut Client,
+    active: &mut Active,
+    request: &mut Request,
+    decided: &Decided<'_>,
+) -> After {
+    let content = {
+        let facts = Facts::of(request.origin, client.listener, active);
+        compose(worker, &facts, decided)
+    };
+    let keeps = consume_body(active);
+    let after = send(worker, client, active, request, &content, keeps).await;
+    let reason = match (&decided.outcome, &after) {
+        (_, Err(error)) => error.reason(),
+        (Outcome::RedirectToHttps { .. }, _) => "redirect_to_https",
+        (Outcome::Respond(Target::Redirect { .. }), _) => "redirect",
+        _ => "fixed_answer",
+    };
+    log::write(worker, client, active, request, Some(decided), None, Some(reason));
+    after.unwrap_or(After::Close)
+}
+
+/// Tells the client of a failure, where there is a status for it, and ends the connection unless the request was
+/// sound and is wholly read.
+pub async fn failure(
+    worker: &Worker,
+    client: &mut Client,
+    active: &mut Active,
+    request: &mut Request,
+    decided: Option<&Decided<'_>>,
+    server: Option<ServerChoice>,
+    error: &ProxyError,
+) -> After {
+    let mut after = After::Close;
+    if let Some(status) = error.status() {
+        let pages = error_pages(worker, decided);
+        let accept = active.head.known(Known::Accept).map(|field| field.value.of(&active.input));
+        let (body, content_type) = answer::error_body(&pages, status, accept, request.id.as_str());
+        let content = Content { status, lines: Vec::new(), content_type: Some(content_type), body };
+        let sound = !matches!(
+            error,
+            ProxyError::RequestHead(_) | ProxyError::RequestBody(_) | ProxyError::HeadTimeout
+        );
+        let keeps = sound && consume_body(active);
+        after = send(worker, client, active, request, &content, keeps).await.unwrap_or(After::Close);
+    }
+    log::write(worker, client, active, request, decided, server, Some(error.reason()));
+    after
+}
+
+fn compose(worker: &Worker, facts: &Facts<'_>, decided: &Decided<'_>) -> Content {
+    let policy = worker.policy();
+    let request = facts.request();
+    let route = decided.site.zip(decided.route);
+    let route = route.map(|(site, route)| &policy.sites[site.0].routes[route.0]);
+    let mut content = Content::default();
+    match &decided.outcome {
+        Outcome::RedirectToHttps { port } => {
+            content.status = 308;
+            content.lines.extend_from_slice(b"Location: https://");
+            let host = wire::uri::split_authority(request.authority.as_bytes());
+            match host {
+                Some(authority) if authority.host.contains(&b':') => {
+                    content.lines.push(b'[');
+                    content.lines.extend_from_slice(authority.host);
+                    content.lines.push(b']');
+                }
+                Some(authority) => content.lines.extend_from_slice(authority.host),
+                None => content.lines.extend_from_slice(request.host.as_bytes()),
+            }
+            if *port != 443 {
+                content.lines.extend_from_slice(format!(":{port}").as_bytes());
+            }
+            content.lines.extend_from_slice(request.raw_path.as_bytes());
+            put_query(&mut content.lines, request.query);
+            content.lines.extend_from_slice(b"\r\n");
+        }
+        Outcome::Respond(Target::Redirect { status, location }) => {
+            content.status = *status;
+            content.lines.extend_from_slice(b"Location: ");
+            let start = content.lines.len();
+            render(location, &request, route, Place::Url, &mut content.lines);
+            // A redirect keeps the query unless its target has one.
+            if !content.lines[start..].contains(&b'?') {
+                put_query(&mut content.lines, request.query);
+            }
+            content.lines.extend_from_slice(b"\r\n");
+        }
+        Outcome::Respond(Target::Answer { status, body, headers }) => {
+            content.status = *status;
+            for (name, value) in headers {
+                content.lines.extend_from_slice(name.as_bytes());
+                content.lines.extend_from_slice(b": ");
+                render(value, &request, route, Place::Field, &mut content.lines);
+                content.lines.extend_from_slice(b"\r\n");
+            }
+            render(body, &request, route, Place::Body, &mut content.body);
+            let typed = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+            content.content_type = (!typed).then_some("text/plain; charset=utf-8");
+        }
+        // Nothing else comes here.
+        Outcome::Respond(_) | Outcome::Forward(_) | Outcome::Refuse { .. } => {}
+    }
+    content
+}
+
+fn put_query(out: &mut Vec<u8>, query: Option<&[u8]>) {
+    if let Some(query) = query {
+        out.push(b'?');
+        out.extend_from_slice(query);
+    }
+}
+
+/// The site's pages, then those of the whole file.
+fn error_pages(worker: &Worker, decided: Option<&Decided<'_>>) -> Vec<ErrorPage> {
+    let policy = worker.policy();
+    let site = decided.and_then(|decided| decided.site).map(|site| &policy.sites[site.0]);
+    let own = site.map(|site| site.errors.as_slice()).unwrap_or_default();
+    own.iter().chain(&policy.errors).cloned().collect()
+}
+
+/// Whether the request's body, if any, has arrived in full; then the next request begins behind it.
+fn consume_body(active: &mut Active) -> bool {
+    let base = active.head.length as usize;
+    let filled = active.filled;
+    let consumed = match active.head.framing {
+        Framing::None => Some(0),
+        Framing::Length(length) => usize::try_from(length).ok().filter(|length| *length <= filled - base),
+        Framing::Chunked => {
+            let mut decoder = wire::h1::ChunkDecoder::new(ChunkMode::Decode, 1 << 15);
+            // The bytes are not used any more: they may be moved about.
+            let fed = decoder.feed(&mut active.input[base..filled]);
+            fed.ok().filter(|fed| fed.done).map(|fed| fed.consumed)
+        }
+        Framing::Close => None,
+    };
+    if let Some(consumed) = consumed {
+        active.next = base + consumed..filled;
+    }
+    consumed.is_some()
+}
+
+/// Writes an answer; `keeps` says whether the connection could serve another request.
+async fn send(
+    worker: &Worker,
+    client: &mut Client,
+    active: &mut Active,
+    request: &mut Request,
+    content: &Content,
+    keeps: bool,
+) -> Result<After, ProxyError> {
+    let keep_alive = keeps && active.head.keep_alive && !worker.closes_idle();
+    active.answer.clear();
+    answer::write(
+        &mut active.answer,
+        &Answer {
+            status: content.status,
+            lines: &content.lines,
+            content_type: content.content_type,
+            body: &content.body,
+            head_only: active.head.method == Method::Head,
+            close: !keep_alive,
+            keep_alive: keep_alive && active.head.version == Version::Http10,
+        },
+    );
+    request.tally.status = content.status;
+    client.timer.arm(worker.policy().listeners[client.listener].timeouts.body);
+    let mut written = 0;
+    let sent = poll_fn(|cx| {
+        while written < active.answer.len() {
+            match client.stream.poll_write(cx, &active.answer[written..], &[]) {
+                Poll::Ready(Ok(count)) if count > 0 => written += count,
+                Poll::Ready(_) => return Poll::Ready(Err(ProxyError::ClientGone)),
+                Poll::Pending => {
+                    return client.timer.poll_due(cx).map(|()| Err(ProxyError::ClientStalled));
+                }
+            }
+        }
+        match client.stream.poll_flush(cx) {
+            Poll::Ready(Ok(())) => Poll::Ready(Ok(())),
+            Poll::Ready(Err(_)) => Poll::Ready(Err(ProxyError::ClientGone)),
+            Poll::Pending => client.timer.poll_due(cx).map(|()| Err(ProxyError::ClientStalled)),
+        }
+    })
+    .await;
+    request.tally.bytes_out += written as u64;
+    sent?;
+    Ok(match (keep_alive, keeps) {
+        (true, _) => After::KeepAlive,
+        (false, true) => After::Close,
+        (false, false) => After::Linger,
+    })
+}

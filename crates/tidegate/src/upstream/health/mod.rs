@@ -1,0 +1,172 @@
+//! Active health checks, on a thread of their own, so that no busy worker delays one.
+//!
+//! Servers start as failed-unknown. The first result decides at once, and the engine waits for it before it takes traffic;
+//! afterwards `rise` successes or `fall` failures in a row change a server's state.
+
+mod probe;
+
+use crate::state::PoolCells;
+use policy::decide::Dice;
+use policy::model::{Health, Policy, Server};
+use probe::{Verdict, probe};
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// The thread that checks.
+pub struct Checker {
+    thread: JoinHandle<()>,
+    stop: oneshot::Sender<()>,
+    /// Says so once for each server whose first check is over.
+    first: Receiver<()>,
+    servers: usize,
+    slowest: Duration,
+}
+
+/// One server that is checked.
+struct Checked {
+    pool: String,
+    server: Server,
+    health: Health,
+    cell: Arc<crate::state::ServerCell>,
+}
+
+/// How a server has been doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Streak {
+    known: bool,
+    up: bool,
+    /// Results in a row that speak against the present state.
+    against: u32,
+}
+
+impl Streak {
+    /// Takes a result in; says whether the state changes.
+    fn note(&mut self, success: bool, health: &Health) -> bool {
+        if !self.known {
+            *self = Streak { known: true, up: success, against: 0 };
+            return true;
+        }
+        if success == self.up {
+            self.against = 0;
+            return false;
+        }
+        self.against += 1;
+        let needed = if success { health.rise } else { health.fall };
+        if self.against < needed {
+            return false;
+        }
+        *self = Streak { known: true, up: success, against: 0 };
+        true
+    }
+}
+
+impl Checker {
+    /// Starts checking all servers of pools with health checks; `None` when there are none.
+    ///
+    /// # Errors
+    /// When no thread or runtime can be had.
+    pub fn start(policy: &Policy, cells: &[PoolCells]) -> io::Result<Option<Checker>> {
+        let checked: Vec<Checked> = policy
+            .pools
+            .iter()
+            .zip(cells)
+            .filter_map(|(pool, cells)| Some((pool, cells, pool.health.clone()?)))
+            .flat_map(|(pool, cells, health)| {
+                pool.servers.iter().zip(&cells.servers).map(move |(server, cell)| Checked {
+                    pool: pool.name.clone(),
+                    server: server.clone(),
+                    health: health.clone(),
+                    cell: Arc::clone(cell),
+                })
+            })
+            .collect();
+        if checked.is_empty() {
+            return Ok(None);
+        }
+        let servers = checked.len();
+        let slowest = checked.iter().map(|checked| checked.health.timeout).max().unwrap_or_default();
+        let (first_sender, first) = channel();
+        let (stop, stopped) = oneshot::channel();
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_all().build()?;
+        let thread = std::thread::Builder::new().name("health".into()).spawn(move || {
+            let local = tokio::task::LocalSet::new();
+            for (number, checked) in checked.into_iter().enumerate() {
+                local.spawn_local(watch(checked, number as u64, first_sender.clone()));
+            }
+            // Either way it is time to stop.
+            let _ = local.block_on(&runtime, stopped);
+        })?;
+        Ok(Some(Checker { thread, stop, first, servers, slowest }))
+    }
+
+    /// Waits until each server has had its first check; not longer than the slowest check may take.
+    pub fn first_round(&self) {
+        let end = std::time::Instant::now() + self.slowest + Duration::from_millis(500);
+        for _ in 0..self.servers {
+            let left = end.saturating_duration_since(std::time::Instant::now());
+            if self.first.recv_timeout(left).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Ends the checks.
+    pub fn stop(self) {
+        // An error means that it has ended already.
+        let _ = self.stop.send(());
+        if self.thread.join().is_err() {
+            tracing::error!("the health checks have panicked");
+        }
+    }
+}
+
+/// Checks one server for ever.
+async fn watch(checked: Checked, seed: u64, first: std::sync::mpsc::Sender<()>) {
+    let mut dice = Dice::new(seed);
+    let mut streak = Streak::default();
+    let mut first = Some(first);
+    loop {
+        let verdict = probe(&checked.server, &checked.health).await;
+        apply(&checked, &mut streak, &verdict);
+        if let Some(first) = first.take() {
+            // Nobody may be waiting any more.
+            let _ = first.send(());
+            // From here on, servers are checked at different times.
+            let spread = f64::from(dice.below(1000)) / 1000.0;
+            tokio::time::sleep(checked.health.every.mul_f64(spread)).await;
+        }
+        // A tenth more or less, so that checks of many nodes do not fall together.
+        let jitter = 0.9 + f64::from(dice.below(2001)) / 10_000.0;
+        tokio::time::sleep(checked.health.every.mul_f64(jitter)).await;
+    }
+}
+
+fn apply(checked: &Checked, streak: &mut Streak, verdict: &Verdict) {
+    let success = verdict.is_ok();
+    let was_known = streak.known;
+    if !streak.note(success, &checked.health) {
+        return;
+    }
+    let (pool, server) = (&checked.pool, &checked.server.name);
+    match verdict {
+        Ok(()) => {
+            checked.cell.health.set_up();
+            if was_known {
+                tracing::info!(pool, server, "server is up");
+            }
+        }
+        Err(reason) => {
+            checked.cell.health.set_down();
+            tracing::warn!(pool, server, %reason, "server is down");
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

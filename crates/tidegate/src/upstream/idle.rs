@@ -1,0 +1,81 @@
+//! A worker's idle connections to servers.
+
+use super::Connection;
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::task::{Context, Waker};
+use std::time::{Duration, Instant};
+use tokio::net::TcpStream;
+
+/// Idle connections kept per server and worker.
+const KEPT_MAX: usize = 1024;
+
+struct Idle {
+    connection: Connection,
+    /// Seconds on the worker's coarse clock.
+    since: u32,
+}
+
+/// One stack per server. The latest is used first, so that those at the bottom grow old and are closed.
+pub struct IdleConnections {
+    start: Instant,
+    now: Cell<u32>,
+    servers: Vec<RefCell<VecDeque<Idle>>>,
+}
+
+impl IdleConnections {
+    /// For `servers` servers.
+    pub fn new(servers: usize) -> IdleConnections {
+        IdleConnections {
+            start: Instant::now(),
+            now: Cell::new(0),
+            servers: (0..servers).map(|_| RefCell::default()).collect(),
+        }
+    }
+
+    /// The connection that was used last and is still open, if there is one.
+    pub fn take(&self, server: usize) -> Option<Connection> {
+        let mut stack = self.servers[server].borrow_mut();
+        while let Some(Idle { connection, .. }) = stack.pop_back() {
+            if is_quiet(&connection.stream) {
+                return Some(connection);
+            }
+        }
+        None
+    }
+
+    /// Keeps a connection for later.
+    pub fn give(&self, server: usize, mut connection: Connection) {
+        let mut stack = self.servers[server].borrow_mut();
+        if stack.len() < KEPT_MAX && is_quiet(&connection.stream) {
+            connection.reused = true;
+            stack.push_back(Idle { connection, since: self.now.get() });
+        }
+    }
+
+    /// Closes one connection, whichever is oldest at hand, because descriptors have run out.
+    pub fn evict_one(&self) -> bool {
+        self.servers.iter().any(|stack| stack.borrow_mut().pop_front().is_some())
+    }
+
+    /// Closes connections that have been idle for long (as `limit` says per server), and those that the
+    /// server has closed. To be called about once a second.
+    pub fn sweep(&self, limit: impl Fn(usize) -> Duration) {
+        let now = u32::try_from(self.start.elapsed().as_secs()).unwrap_or(u32::MAX);
+        self.now.set(now);
+        for (server, stack) in self.servers.iter().enumerate() {
+            let mut stack = stack.borrow_mut();
+            if stack.is_empty() {
+                continue;
+            }
+            let limit = limit(server).as_secs();
+            stack.retain(|idle| u64::from(now - idle.since) <= limit && is_quiet(&idle.connection.stream));
+        }
+    }
+}
+
+/// An idle connection has nothing to say: what can be read is its end, or an answer to no request. Looks at
+/// what the event loop knows already; costs no system call.
+fn is_quiet(stream: &TcpStream) -> bool {
+    stream.poll_read_ready(&mut Context::from_waker(Waker::noop())).is_pending()
+}

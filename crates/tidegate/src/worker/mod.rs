@@ -1,0 +1,291 @@
+//! One worker: a thread with its own runtime, sockets, connections to servers, buffers and time.
+//!
+//! What it shares with others are the cells of [`state`](crate::state), the count of descriptors, and the
+//! mailboxes. Everything else is `!Send` and needs no lock.
+
+mod buffers;
+mod descriptors;
+mod mailbox;
+mod timer;
+
+pub use buffers::{BUFFER_BYTES, Buffer};
+pub use descriptors::{ClientPermit, Descriptors, ServerPermit};
+pub use mailbox::{Mailboxes, Message};
+pub use timer::{TICK, Timer, Wheel};
+
+use crate::http::h1::{Active, connection};
+use crate::listen::{self, Arrival};
+use crate::observe::access_log::LogBuffer;
+use crate::state::{Pools, Sessions};
+use crate::upstream::IdleConnections;
+use policy::decide::{Dice, Pick, Rules};
+use policy::model::{Drain, Policy};
+use std::cell::{Cell, RefCell};
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc::Receiver;
+use tokio::task::JoinHandle;
+
+/// Storage of requests kept for the next burst.
+const ACTIVES_KEPT_MAX: usize = 128;
+
+/// A new connection during a drain gets this long to say something.
+pub const DRAIN_FIRST_BYTE: Duration = Duration::from_secs(1);
+
+/// All that a worker needs to begin.
+pub struct WorkerSetup {
+    /// Its number.
+    pub index: usize,
+    /// The compiled rules.
+    pub rules: Arc<Rules>,
+    /// How TLS is ended.
+    pub tls: Option<Arc<rustls::ServerConfig>>,
+    /// A listening socket for each listener.
+    pub sockets: Vec<OwnedFd>,
+    /// Where its log lines go.
+    pub log: Option<LogBuffer>,
+    /// The shared cells of each pool.
+    pub pools: Arc<Pools>,
+    /// The shared table of sessions.
+    pub sessions: Arc<Sessions>,
+    /// The shared count of descriptors.
+    pub descriptors: Arc<Descriptors>,
+    /// Everybody's mailboxes.
+    pub mailboxes: Arc<Mailboxes>,
+    /// Its own.
+    pub messages: Receiver<Message>,
+    /// Seeds its dice.
+    pub seed: u64,
+}
+
+/// What a worker's tasks share.
+pub struct Worker {
+    /// Its number.
+    pub index: usize,
+    /// The compiled rules that new requests are decided by.
+    pub rules: Arc<Rules>,
+    /// How TLS is ended.
+    pub tls: Option<Arc<rustls::ServerConfig>>,
+    /// Its time-outs.
+    pub wheel: Rc<Wheel>,
+    /// Its idle connections to servers.
+    pub idle: IdleConnections,
+    /// For each pool, the number of its first server among all.
+    first_server: Vec<usize>,
+    /// The shared cells of each pool.
+    pub pools: Arc<Pools>,
+    /// The shared table of sessions.
+    pub sessions: Arc<Sessions>,
+    /// The shared count of descriptors.
+    pub descriptors: Arc<Descriptors>,
+    /// Everybody's mailboxes.
+    pub mailboxes: Arc<Mailboxes>,
+    /// Chance.
+    pub dice: RefCell<Dice>,
+    /// The access log; `None` when it is off.
+    pub log: Option<LogBuffer>,
+    actives: RefCell<Vec<Box<Active>>>,
+    phase: Cell<Phase>,
+    paused: Cell<bool>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Running,
+    Draining,
+    Stopping,
+}
+
+impl Worker {
+    /// The configuration.
+    pub fn policy(&self) -> &Policy {
+        self.rules.policy()
+    }
+
+    /// The number of a chosen server among all, under which its idle connections are kept.
+    pub fn server_number(&self, pick: Pick) -> usize {
+        self.first_server[pick.pool.0] + pick.server
+    }
+
+    /// Begins to serve a connection.
+    pub fn serve(self: &Rc<Self>, stream: TcpStream, arrival: Arrival) {
+        tokio::task::spawn_local(connection::run(Rc::clone(self), stream, arrival));
+        self.publish_load(1);
+    }
+
+    /// Begins to serve a connection that comes in a message.
+    pub fn take(self: &Rc<Self>, message: Message) {
+        if let Message::Connection(socket, arrival) = message {
+            match TcpStream::from_std(socket) {
+                Ok(stream) => self.serve(stream, arrival),
+                Err(error) => tracing::debug!(%error, "a connection could not be taken over"),
+            }
+        }
+    }
+
+    /// Tells the others how much there is to do here.
+    pub fn publish_load(&self, coming: usize) {
+        self.mailboxes.set_load(self.index, self.wheel.alive() + coming);
+    }
+
+    /// Whether connections between two requests, and after an answer, are to be closed.
+    pub fn closes_idle(&self) -> bool {
+        self.phase.get() != Phase::Running
+    }
+
+    /// Whether everything is to end now.
+    pub fn is_stopping(&self) -> bool {
+        self.phase.get() == Phase::Stopping
+    }
+
+    /// Notes that accepting pauses; said once until it has gone well again.
+    pub fn note_pause(&self) {
+        if !self.paused.replace(true) {
+            tracing::warn!("file descriptors have run out: accepting pauses");
+        }
+    }
+
+    /// Storage for a request.
+    pub fn take_active(&self) -> Box<Active> {
+        self.actives.borrow_mut().pop().unwrap_or_default()
+    }
+
+    /// Gives storage back.
+    pub fn give_active(&self, mut active: Box<Active>) {
+        let mut actives = self.actives.borrow_mut();
+        if actives.len() < ACTIVES_KEPT_MAX {
+            active.filled = 0;
+            active.next = 0..0;
+            actives.push(active);
+        }
+    }
+}
+
+/// Runs a worker on this thread until it has been drained or stopped.
+///
+/// # Errors
+/// When there is no runtime to be had.
+pub fn run(setup: WorkerSetup) -> std::io::Result<()> {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().build_local(tokio::runtime::LocalOptions::default())?;
+    runtime.block_on(serve(setup));
+    Ok(())
+}
+
+async fn serve(setup: WorkerSetup) {
+    let policy = setup.rules.policy();
+    let mut servers = 0;
+    let first_server = policy
+        .pools
+        .iter()
+        .map(|pool| {
+            servers += pool.servers.len();
+            servers - pool.servers.len()
+        })
+        .collect();
+    let worker = Rc::new(Worker {
+        index: setup.index,
+        wheel: Wheel::new(),
+        idle: IdleConnections::new(servers),
+        first_server,
+        pools: setup.pools,
+        sessions: setup.sessions,
+        descriptors: setup.descriptors,
+        mailboxes: setup.mailboxes,
+        dice: RefCell::new(Dice::new(setup.seed)),
+        log: setup.log,
+        rules: setup.rules,
+        tls: setup.tls,
+        actives: RefCell::default(),
+        phase: Cell::new(Phase::Running),
+        paused: Cell::new(false),
+    });
+    let accepting: Vec<_> = setup
+        .sockets
+        .into_iter()
+        .enumerate()
+        .map(|(listener, socket)| {
+            tokio::task::spawn_local(listen::accept_loop(Rc::clone(&worker), listener, socket))
+        })
+        .collect();
+    let ticking = tokio::task::spawn_local(tick(Rc::clone(&worker)));
+    obey(&worker, setup.messages, accepting).await;
+    ticking.abort();
+    if let Some(log) = &worker.log {
+        log.flush();
+    }
+}
+
+/// Does what the mailbox says, until the worker is to end.
+async fn obey(worker: &Rc<Worker>, mut messages: Receiver<Message>, accepting: Vec<JoinHandle<()>>) {
+    let drain = loop {
+        match messages.recv().await {
+            Some(message @ Message::Connection(..)) => worker.take(message),
+            Some(Message::Drain(drain)) => break drain,
+            Some(Message::Stop) | None => return,
+        }
+    };
+    tokio::select! {
+        () = drain_out(worker, drain, accepting) => {}
+        () = until_stop(worker, &mut messages) => {}
+    }
+    worker.phase.set(Phase::Stopping);
+    worker.wheel.wake_all();
+    // One round, so that what is cut off gets its line in the log.
+    tokio::task::yield_now().await;
+}
+
+async fn until_stop(worker: &Rc<Worker>, messages: &mut Receiver<Message>) {
+    loop {
+        match messages.recv().await {
+            Some(message @ Message::Connection(..)) => worker.take(message),
+            Some(Message::Drain(_)) => {}
+            Some(Message::Stop) | None => return,
+        }
+    }
+}
+
+/// Returns when the last connection has ended, or the time for that is over.
+async fn drain_out(worker: &Rc<Worker>, drain: Drain, accepting: Vec<JoinHandle<()>>) {
+    tokio::time::sleep(drain.grace).await;
+    worker.phase.set(Phase::Draining);
+    worker.wheel.wake_all();
+    // What stands in the queues has been accepted as far as its clients know.
+    tokio::time::sleep(TICK).await;
+    for task in accepting {
+        task.abort();
+    }
+    let end = Instant::now() + drain.limit;
+    while worker.wheel.alive() > 0 && Instant::now() < end {
+        tokio::time::sleep(TICK / 5).await;
+    }
+}
+
+/// Moves time on, closes old connections to servers, hands log lines over.
+async fn tick(worker: Rc<Worker>) {
+    let mut round: u32 = 0;
+    loop {
+        tokio::time::sleep(TICK).await;
+        worker.wheel.advance();
+        worker.publish_load(0);
+        round = round.wrapping_add(1);
+        if round % 4 == 0 {
+            if let Some(log) = &worker.log {
+                log.flush();
+            }
+        }
+        if round % 20 == 0 {
+            worker.paused.set(false);
+            let policy = worker.policy();
+            let limits: Vec<Duration> = policy
+                .pools
+                .iter()
+                .flat_map(|pool| pool.servers.iter().map(|_| pool.timeouts.idle))
+                .collect();
+            worker.idle.sweep(|server| limits[server]);
+        }
+    }
+}
