@@ -22,12 +22,8 @@ const PLAIN: [(&str, Fact); 5] = [
 ];
 
 /// Facts with a name after the dot.
-const NAMED: [(&str, fn(String) -> Fact); 4] = [
-    ("query", Fact::Query),
-    ("header", Fact::Header),
-    ("cookie", Fact::Cookie),
-    ("capture", Fact::Capture),
-];
+const NAMED: [(&str, fn(String) -> Fact); 4] =
+    [("query", Fact::Query), ("header", Fact::Header), ("cookie", Fact::Cookie), ("capture", Fact::Capture)];
 
 /// Parses an expression such as `cookie.SESSION` or `client.ip`.
 ///
@@ -56,10 +52,9 @@ pub(crate) fn parse_fact(text: &str) -> Result<Fact, ExpressionError> {
             message: format!("a name after `{space}.` has letters, digits, `-`, `_` and `.` only"),
             offset: space.len() + 1 + at,
         }),
-        None if name.is_empty() => Err(ExpressionError {
-            message: format!("expected a name after `{space}.`"),
-            offset: text.len(),
-        }),
+        None if name.is_empty() => {
+            Err(ExpressionError { message: format!("expected a name after `{space}.`"), offset: text.len() })
+        }
         // Field names are compared in lower case.
         None if *space == "header" => Ok(make(name.to_ascii_lowercase())),
         None => Ok(make(name.to_owned())),
@@ -124,6 +119,8 @@ mod tests {
             let error = parse(text).unwrap_err();
             assert_eq!((error.message.as_str(), error.offset), (message, offset));
         }
-        assert!(parse("xyz").unwrap_err().message.starts_with("unknown value `xyz`; expected one of `method`"));
+        assert!(
+            parse("xyz").unwrap_err().message.starts_with("unknown value `xyz`; expected one of `method`")
+        );
     }
 }

@@ -11,6 +11,7 @@
 
 mod balance;
 pub mod decide;
+pub mod explain;
 pub mod expression;
 pub mod file;
 mod hash;
@@ -20,6 +21,7 @@ pub mod persistence;
 pub mod resolve;
 pub mod schema;
 pub mod source;
+pub mod testing;
 pub mod text;
 
 pub use file::{Loaded, load};

@@ -119,6 +119,9 @@ mod tests {
             assert_eq!(parse(text).unwrap().0, parts, "{text}");
         }
         let error = parse("a {clent.ip}").unwrap_err();
-        assert_eq!((error.message.as_str(), error.offset), ("unknown value `clent.ip`; did you mean `client.ip`?", 3));
+        assert_eq!(
+            (error.message.as_str(), error.offset),
+            ("unknown value `clent.ip`; did you mean `client.ip`?", 3)
+        );
     }
 }

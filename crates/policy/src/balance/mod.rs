@@ -67,7 +67,12 @@ impl Balancer {
 
 /// The next in the sequence. The cursor moves past unusable servers too, so that their share is spread over all others
 /// and does not fall to the neighbour alone.
-fn round_robin(sequence: &[u16], usable: impl Fn(usize) -> bool, pool: PoolId, state: &impl State) -> Option<usize> {
+fn round_robin(
+    sequence: &[u16],
+    usable: impl Fn(usize) -> bool,
+    pool: PoolId,
+    state: &impl State,
+) -> Option<usize> {
     for _ in 0..sequence.len() {
         let at = (state.next(pool) % sequence.len() as u64) as usize;
         let server = usize::from(sequence[at]);
@@ -89,7 +94,9 @@ fn least(
 ) -> Option<usize> {
     let mut best: Option<(usize, u64)> = None;
     let mut equal = 1;
-    for (server, weight) in weights.iter().enumerate().filter(|(server, weight)| **weight > 0 && usable(*server)) {
+    for (server, weight) in
+        weights.iter().enumerate().filter(|(server, weight)| **weight > 0 && usable(*server))
+    {
         let load = load(pool, server, *weight, state);
         match best {
             Some((_, least)) if load > least => {}

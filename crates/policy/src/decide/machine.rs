@@ -114,9 +114,7 @@ impl<'p> Machine<'p> {
 
     fn decide(&mut self, request: &Request<'_>, dice: &mut Dice, trace: &mut impl Trace) -> Step<'p> {
         let policy = self.rules.policy();
-        let Some(site_id) =
-            self.rules.index.site(policy, request.host, request.listener, request.tls)
-        else {
+        let Some(site_id) = self.rules.index.site(policy, request.host, request.listener, request.tls) else {
             trace.tell("site", false, || (request.host.to_owned(), "no site has this host".to_owned()));
             let status = if request.tls { 421 } else { 404 };
             return done(None, None, Outcome::Refuse { status, reason: "no_site" });
@@ -215,7 +213,8 @@ fn explain_routes<T: Trace>(site: &Site, taken: Option<RouteId>, request: &Reque
         trace.tell("route", false, || (route.name.clone(), why_missed(route, request)));
     }
     match taken {
-        Some(route) => trace.tell("route", true, || (site.routes[route.0].name.clone(), "all conditions hold".to_owned())),
+        Some(route) => trace
+            .tell("route", true, || (site.routes[route.0].name.clone(), "all conditions hold".to_owned())),
         None => trace.tell("route", false, || (site.name.clone(), "no route matches".to_owned())),
     }
 }

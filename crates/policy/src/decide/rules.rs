@@ -128,15 +128,16 @@ impl Rules {
         dice: &mut Dice,
         trace: &mut impl Trace,
     ) -> Option<Pick> {
-        let usable = |pool: PoolId, server: usize| {
-            state.is_up(pool, server) && !excluded.contains(pool, server)
-        };
+        let usable =
+            |pool: PoolId, server: usize| state.is_up(pool, server) && !excluded.contains(pool, server);
         if let Some(server) = forward.preferred {
             if usable(forward.pool, server) {
                 let pick = Pick { pool: forward.pool, server, moved: false };
                 return Some(self.tell(pick, "the session is there", trace));
             }
-            trace.tell("session", false, || (self.name(forward.pool, server), "down: the session moves".to_owned()));
+            trace.tell("session", false, || {
+                (self.name(forward.pool, server), "down: the session moves".to_owned())
+            });
         }
         let others = forward.arms.iter().map(|arm| arm.pool).filter(|pool| *pool != forward.pool);
         for pool in std::iter::once(forward.pool).chain(others) {
@@ -172,7 +173,13 @@ impl Rules {
         pick
     }
 
-    fn tell_candidates<T: Trace>(&self, pool: PoolId, excluded: &Excluded, state: &impl State, trace: &mut T) {
+    fn tell_candidates<T: Trace>(
+        &self,
+        pool: PoolId,
+        excluded: &Excluded,
+        state: &impl State,
+        trace: &mut T,
+    ) {
         if !T::ON {
             return;
         }
@@ -180,7 +187,8 @@ impl Rules {
             let up = state.is_up(pool, number);
             let tried = excluded.contains(pool, number);
             trace.tell("candidate", up && !tried && server.weight > 0, || {
-                let mut reason = format!("weight {}, {} in flight", server.weight, state.in_flight(pool, number));
+                let mut reason =
+                    format!("weight {}, {} in flight", server.weight, state.in_flight(pool, number));
                 if !up {
                     reason = "down".to_owned();
                 } else if tried {

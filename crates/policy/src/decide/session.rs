@@ -1,6 +1,6 @@
 //! Sessions in a decision: how one is recognised, and what is kept of it.
 
-use super::facts::{digest, Fields};
+use super::facts::{Fields, digest};
 use super::machine::{Decided, Forward};
 use super::rules::{Pick, Rules};
 use super::{Request, Trace};
@@ -97,17 +97,25 @@ impl Rules {
                 });
                 session
             }
-            Some(Sticky::By(by)) => match self.session_key(first, &by.expression.fact, request, Some(route)) {
-                Some(key) => Session::By { key, known: None },
-                None => {
-                    trace.tell("session", false, || (by.expression.text.clone(), "missing".to_owned()));
-                    Session::Unknown
+            Some(Sticky::By(by)) => {
+                match self.session_key(first, &by.expression.fact, request, Some(route)) {
+                    Some(key) => Session::By { key, known: None },
+                    None => {
+                        trace.tell("session", false, || (by.expression.text.clone(), "missing".to_owned()));
+                        Session::Unknown
+                    }
                 }
-            },
+            }
         }
     }
 
-    fn session_key(&self, pool: PoolId, fact: &Fact, request: &Request<'_>, route: Option<&Route>) -> Option<SessionKey> {
+    fn session_key(
+        &self,
+        pool: PoolId,
+        fact: &Fact,
+        request: &Request<'_>,
+        route: Option<&Route>,
+    ) -> Option<SessionKey> {
         let hash = digest(self.session_seed, fact, request, route)?;
         Some(SessionKey { pool, hash })
     }

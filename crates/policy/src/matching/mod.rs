@@ -50,7 +50,13 @@ impl Index {
     }
 
     /// The site for a host (in lower case, without port): exact, then the longest wildcard, then any.
-    pub fn site(&self, policy: &Policy, host: &str, listener: Option<ListenerId>, tls: bool) -> Option<SiteId> {
+    pub fn site(
+        &self,
+        policy: &Policy,
+        host: &str,
+        listener: Option<ListenerId>,
+        tls: bool,
+    ) -> Option<SiteId> {
         let seen = |sites: &Vec<SiteId>| {
             sites.iter().copied().find(|site| is_visible(policy, &policy.sites[site.0], listener, tls))
         };

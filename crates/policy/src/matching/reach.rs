@@ -34,7 +34,9 @@ pub fn unreachable(site: &Site) -> Vec<(RouteId, RouteId)> {
                 });
                 let by_exact = || {
                     let shapes = shapes.iter().filter(|_| !rest);
-                    shapes.filter_map(|shape| exact.get(shape)).find_map(|all| all.iter().find(|at| covers(at)))
+                    shapes
+                        .filter_map(|shape| exact.get(shape))
+                        .find_map(|all| all.iter().find(|at| covers(at)))
                 };
                 by_prefix.or_else(by_exact)
             }
@@ -114,9 +116,9 @@ fn networks_cover(earlier: &Networks, later: &Networks) -> bool {
 
 /// Each earlier condition is implied by a later one on the same name.
 fn values_cover(earlier: &[(String, ValueMatch)], later: &[(String, ValueMatch)]) -> bool {
-    earlier.iter().all(|(name, weak)| {
-        later.iter().any(|(other, strong)| name == other && implies(strong, weak))
-    })
+    earlier
+        .iter()
+        .all(|(name, weak)| later.iter().any(|(other, strong)| name == other && implies(strong, weak)))
 }
 
 /// Whether what fulfils `strong` surely fulfils `weak`. A field may have several values, of which any may fulfil a

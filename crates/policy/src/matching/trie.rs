@@ -91,8 +91,10 @@ impl<F: Fn(usize) -> bool> Search<'_, F> {
     }
 
     fn try_all(&mut self, routes: &[u32]) {
-        let found =
-            routes.iter().take_while(|route| **route < self.best).find(|route| (self.fulfils)(**route as usize));
+        let found = routes
+            .iter()
+            .take_while(|route| **route < self.best)
+            .find(|route| (self.fulfils)(**route as usize));
         if let Some(route) = found {
             self.best = *route;
         }

@@ -1,0 +1,289 @@
+//! Running the file's tests.
+
+use super::{HandState, Simulation, TestRequest, Verdict};
+use crate::decide::{Outcome, Recorder, Rules};
+use crate::explain;
+use crate::model::{Expect, ExpectTo, Policy, Route, Target, Test};
+use crate::source::Span;
+use crate::text::{Place, render};
+
+/// A test that does not hold.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// The test, in a few words: method and URL.
+    pub test: String,
+    /// What was expected, and what happened.
+    pub message: String,
+    /// Where the test is written.
+    pub at: Span,
+    /// Why it happened, step by step.
+    pub trace: String,
+}
+
+/// How often a session must find its server again.
+const STICKY_ROUNDS: u64 = 20;
+
+/// Runs all tests of a configuration; gives what does not hold.
+pub fn run_all(rules: &Rules) -> Vec<Failure> {
+    rules.policy().tests.iter().filter_map(|test| run(rules, test).err()).collect()
+}
+
+/// Runs one test.
+///
+/// # Errors
+/// What does not hold.
+pub fn run(rules: &Rules, test: &Test) -> Result<(), Failure> {
+    let scheme = if test.tls { "https" } else { "http" };
+    let name = format!("{} {scheme}://{}{}", test.method, test.authority, test.path_and_query);
+    let failure = |message: String, trace: &Recorder| Failure {
+        test: name.clone(),
+        message,
+        at: test.at,
+        trace: explain::write(trace),
+    };
+    let request = request(test).map_err(|error| failure(error.to_string(), &Recorder::default()))?;
+    let mut simulation = simulation(rules, test, test.seed);
+    let (verdict, trace) = simulation.explain(&request);
+    let seen = Seen::of(rules.policy(), &verdict, &request);
+    compare(&test.expect, &seen).map_err(|message| failure(message, &trace))?;
+    if let Some(ExpectTo::Split(shares)) = &test.expect.to {
+        check_declared(shares, &seen).map_err(|message| failure(message, &trace))?;
+        if test.repeat > 1 {
+            check_drawn(rules, test, &request, shares).map_err(|message| failure(message, &trace))?;
+        }
+    } else {
+        // Each must hold, whatever the dice.
+        for _ in 1..test.repeat {
+            let (verdict, trace) = simulation.explain(&request);
+            let seen = Seen::of(rules.policy(), &verdict, &request);
+            compare(&test.expect, &seen).map_err(|message| failure(message, &trace))?;
+        }
+    }
+    match test.expect.sticky {
+        Some(wanted) => {
+            check_sticky(rules, test, &request, wanted).map_err(|message| failure(message, &trace))
+        }
+        None => Ok(()),
+    }
+}
+
+fn request(test: &Test) -> Result<TestRequest, super::RequestError> {
+    let mut fields = test.headers.clone();
+    let cookies: Vec<String> = test.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    if !cookies.is_empty() {
+        fields.push(("Cookie".to_owned(), cookies.join("; ")));
+    }
+    let client = Some(test.client);
+    TestRequest::from_parts(&test.method, test.tls, &test.authority, &test.path_and_query, fields, client)
+}
+
+fn simulation<'r>(rules: &'r Rules, test: &Test, seed: u64) -> Simulation<'r> {
+    Simulation::new(rules, HandState::new(rules.policy(), &test.down), seed)
+}
+
+/// What a test can see of a verdict.
+struct Seen<'p> {
+    site: Option<&'p str>,
+    route: Option<&'p Route>,
+    pool: Option<&'p str>,
+    server: Option<&'p str>,
+    /// The status that Tidegate itself would answer.
+    status: Option<u16>,
+    headers: Vec<(String, String)>,
+    /// Declared shares of the split that was reached.
+    shares: Vec<(&'p str, u32)>,
+}
+
+impl<'p> Seen<'p> {
+    fn of(policy: &'p Policy, verdict: &Verdict<'_>, request: &TestRequest) -> Seen<'p> {
+        let decided = &verdict.decided;
+        let site = decided.site.map(|site| &policy.sites[site.0]);
+        let route = site.zip(decided.route).map(|(site, route)| &site.routes[route.0]);
+        let mut seen = Seen {
+            site: site.map(|site| site.name.as_str()),
+            route,
+            pool: None,
+            server: None,
+            status: None,
+            headers: Vec::new(),
+            shares: Vec::new(),
+        };
+        if let Some(Target::Split(arms)) = route.map(|route| &route.to) {
+            seen.shares =
+                arms.iter().map(|arm| (policy.pools[arm.pool.0].name.as_str(), arm.share)).collect();
+        }
+        match &decided.outcome {
+            Outcome::Forward(forward) => {
+                let pool = verdict.pick.map_or(forward.pool, |pick| pick.pool);
+                let pool = &policy.pools[pool.0];
+                seen.pool = Some(&pool.name);
+                seen.server = verdict.pick.map(|pick| pool.servers[pick.server].name.as_str());
+                seen.status = verdict.pick.is_none().then_some(503);
+            }
+            Outcome::Refuse { status, .. } => seen.status = Some(*status),
+            Outcome::RedirectToHttps { port } => {
+                seen.status = Some(308);
+                seen.headers.push(("location".to_owned(), https_location(request, *port)));
+            }
+            Outcome::Respond(Target::Redirect { status, location }) => {
+                seen.status = Some(*status);
+                let facts = request.facts();
+                let mut text = Vec::new();
+                render(location, &facts, route, Place::Url, &mut text);
+                if let Some(query) = facts.query.filter(|_| !text.contains(&b'?')) {
+                    text.push(b'?');
+                    text.extend_from_slice(query);
+                }
+                seen.headers.push(("location".to_owned(), String::from_utf8_lossy(&text).into_owned()));
+            }
+            Outcome::Respond(Target::Answer { status, headers, .. }) => {
+                seen.status = Some(*status);
+                for (name, value) in headers {
+                    let mut text = Vec::new();
+                    render(value, &request.facts(), route, Place::Field, &mut text);
+                    let text = String::from_utf8_lossy(&text).into_owned();
+                    seen.headers.push((name.to_ascii_lowercase(), text));
+                }
+            }
+            Outcome::Respond(_) => {}
+        }
+        seen
+    }
+}
+
+/// Where a plain request is sent: the same over TLS.
+fn https_location(request: &TestRequest, port: u16) -> String {
+    let facts = request.facts();
+    let host = if facts.host.contains(':') { format!("[{}]", facts.host) } else { facts.host.to_owned() };
+    let port = if port == 443 { String::new() } else { format!(":{port}") };
+    let query = facts.query.map(|query| format!("?{}", String::from_utf8_lossy(query))).unwrap_or_default();
+    format!("https://{host}{port}{}{query}", facts.raw_path)
+}
+
+fn compare(expect: &Expect, seen: &Seen<'_>) -> Result<(), String> {
+    let differs = |what: &str, wanted: &str, got: Option<&str>| match got {
+        Some(got) if got == wanted => Ok(()),
+        Some(got) => Err(format!("expected {what} {wanted}, got {got}")),
+        None => Err(format!("expected {what} {wanted}, got none{}", status_note(seen))),
+    };
+    if let Some(ExpectTo::Pool(pool)) = &expect.to {
+        differs("pool", pool, seen.pool)?;
+    }
+    if let Some(site) = &expect.site {
+        differs("site", site, seen.site)?;
+    }
+    if let Some(route) = &expect.route {
+        differs("route", route, seen.route.map(|route| route.name.as_str()))?;
+    }
+    if let Some(server) = &expect.server {
+        differs("server", server, seen.server)?;
+    }
+    match (expect.status, seen.status) {
+        (Some(wanted), Some(got)) if wanted == got => {}
+        (Some(wanted), Some(got)) => return Err(format!("expected status {wanted}, got {got}")),
+        (Some(wanted), None) => {
+            let pool = seen.pool.unwrap_or("a pool");
+            return Err(format!("expected status {wanted}, but the request goes to {pool}"));
+        }
+        (None, _) => {}
+    }
+    for (name, wanted) in &expect.headers {
+        let got = seen.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+        differs(&format!("header {name}"), wanted, got)?;
+    }
+    Ok(())
+}
+
+fn status_note(seen: &Seen<'_>) -> String {
+    seen.status.map(|status| format!(" (status {status})")).unwrap_or_default()
+}
+
+fn percent(share: u32) -> String {
+    let text = format!("{}.{:02}", share / 100, share % 100);
+    format!("{}%", text.trim_end_matches('0').trim_end_matches('.'))
+}
+
+/// The shares as the route declares them.
+fn check_declared(wanted: &[(String, u32)], seen: &Seen<'_>) -> Result<(), String> {
+    let list = |shares: &mut dyn Iterator<Item = (&str, u32)>| {
+        let parts: Vec<String> = shares.map(|(pool, share)| format!("{pool}: {}", percent(share))).collect();
+        parts.join(", ")
+    };
+    let same = wanted.len() == seen.shares.len()
+        && wanted.iter().all(|(pool, share)| seen.shares.contains(&(pool.as_str(), *share)));
+    if same {
+        return Ok(());
+    }
+    let wanted = list(&mut wanted.iter().map(|(pool, share)| (pool.as_str(), *share)));
+    if seen.shares.is_empty() {
+        return Err(format!(
+            "expected a split into {wanted}, got {}{}",
+            seen.pool.unwrap_or("no pool"),
+            status_note(seen)
+        ));
+    }
+    Err(format!("expected a split into {wanted}, got {}", list(&mut seen.shares.iter().copied())))
+}
+
+/// The shares as the dice draw them, each time for a client without a session: within four standard deviations.
+fn check_drawn(
+    rules: &Rules,
+    test: &Test,
+    request: &TestRequest,
+    wanted: &[(String, u32)],
+) -> Result<(), String> {
+    let mut counts = vec![0u32; wanted.len()];
+    let mut simulation = simulation(rules, test, test.seed);
+    for _ in 0..test.repeat {
+        simulation.forget_sessions();
+        let verdict = simulation.decide(request, &mut ());
+        let seen = Seen::of(rules.policy(), &verdict, request);
+        if let Some(at) = wanted.iter().position(|(pool, _)| Some(pool.as_str()) == seen.pool) {
+            counts[at] += 1;
+        }
+    }
+    let total = f64::from(test.repeat);
+    for ((pool, share), count) in wanted.iter().zip(counts) {
+        let chance = f64::from(*share) / 10_000.0;
+        let bound = 4.0 * (total * chance * (1.0 - chance)).sqrt() + 0.5;
+        if (f64::from(count) - total * chance).abs() > bound {
+            let got = percent((f64::from(count) / total * 10_000.0).round() as u32);
+            return Err(format!(
+                "expected {} of {} requests at {pool}, got {got}",
+                percent(*share),
+                test.repeat
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Whether the same session reaches the same server again, whatever the dice and the query.
+fn check_sticky(rules: &Rules, test: &Test, request: &TestRequest, wanted: bool) -> Result<(), String> {
+    let mut simulation = simulation(rules, test, test.seed);
+    let first = simulation.decide(request, &mut ());
+    let Some(place) = first.pick else {
+        return Err("expected a server to stay on, got none".to_owned());
+    };
+    let mut again = request.clone();
+    if let Some(cookie) = &first.effects.set_cookie {
+        again.add_cookie(cookie.split(';').next().unwrap_or_default().to_owned());
+    }
+    let mut stays = true;
+    for round in 1..=STICKY_ROUNDS {
+        again.set_query(format!("round={round}"));
+        simulation.reseed(test.seed.wrapping_add(round));
+        let pick = simulation.decide(&again, &mut ()).pick;
+        stays &= pick.is_some_and(|pick| (pick.pool, pick.server) == (place.pool, place.server));
+    }
+    let pool = &rules.policy().pools[place.pool.0];
+    match (wanted, stays) {
+        (true, false) => {
+            Err(format!("expected the session to stay on {}, but it moves", pool.servers[place.server].name))
+        }
+        (false, true) => {
+            Err(format!("expected no session, but all requests reach {}", pool.servers[place.server].name))
+        }
+        _ => Ok(()),
+    }
+}
