@@ -1,0 +1,96 @@
+//! What the end of a path asks an origin to do.
+
+use std::time::Duration;
+
+/// The endpoints of an origin, by the end of the path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// Anything else: 200 with JSON of what was seen.
+    Report,
+    /// `/healthz`: 200, not counted as a request.
+    Health,
+    /// `/size/N`: N bytes with a length.
+    Size(usize),
+    /// `/chunked/N/M`: N chunks of M bytes, with a trailer `X-Checksum`.
+    Chunked(usize, usize),
+    /// `/close/N`: N bytes that end with the connection.
+    Close(usize),
+    /// `/slow/MS`: the report, after a while.
+    Slow(Duration),
+    /// `/drip/N/MS`: N bytes, one at a time.
+    Drip(usize, Duration),
+    /// `/status/N`: that status. Reads no body that waits for a 100.
+    Status(u16),
+    /// `/echo`: the body comes back while it is coming in, framed as it came.
+    Echo,
+    /// `/early`: answers before the body is read, then reads it.
+    Early,
+    /// `/hints`: a 103 before the report.
+    Hints,
+    /// `/upgrade`: 101, and from then on every byte comes back.
+    Upgrade,
+    /// `/cut/N`: announces more, sends N bytes, resets.
+    Cut(usize),
+    /// `/short/N`: announces more, sends N bytes, closes in good order.
+    Short(usize),
+    /// `/cut-chunked/N`: one chunk of N bytes, then closes without the last chunk.
+    CutChunked(usize),
+    /// `/cut-close/N`: N bytes that would end with the connection, then resets.
+    CutClose(usize),
+    /// `/cookie/NAME/VALUE`: the report with `Set-Cookie`.
+    Cookie(String, String),
+    /// `/hop`: an answer with hop-by-hop fields, duplicates and odd case.
+    Hop,
+}
+
+impl Endpoint {
+    /// Reads it from a request target.
+    pub fn of(target: &str) -> Endpoint {
+        let path = target.split('?').next().unwrap_or_default();
+        let segments: Vec<&str> = path.split('/').collect();
+        // The last keyword counts; its arguments stand behind it.
+        (0..segments.len())
+            .rev()
+            .find_map(|at| Endpoint::from_segments(&segments[at..]))
+            .unwrap_or(Endpoint::Report)
+    }
+
+    fn from_segments(segments: &[&str]) -> Option<Endpoint> {
+        let number = |text: &str| text.parse::<usize>().ok();
+        let millis = |text: &str| text.parse().ok().map(Duration::from_millis);
+        Some(match *segments {
+            ["healthz"] => Endpoint::Health,
+            ["size", bytes] => Endpoint::Size(number(bytes)?),
+            ["chunked", count, bytes] => Endpoint::Chunked(number(count)?, number(bytes)?),
+            ["close", bytes] => Endpoint::Close(number(bytes)?),
+            ["slow", time] => Endpoint::Slow(millis(time)?),
+            ["drip", bytes, time] => Endpoint::Drip(number(bytes)?, millis(time)?),
+            ["status", status] => Endpoint::Status(status.parse().ok()?),
+            ["echo"] => Endpoint::Echo,
+            ["early"] => Endpoint::Early,
+            ["hints"] => Endpoint::Hints,
+            ["upgrade"] => Endpoint::Upgrade,
+            ["cut", bytes] => Endpoint::Cut(number(bytes)?),
+            ["short", bytes] => Endpoint::Short(number(bytes)?),
+            ["cut-chunked", bytes] => Endpoint::CutChunked(number(bytes)?),
+            ["cut-close", bytes] => Endpoint::CutClose(number(bytes)?),
+            ["cookie", name, value] => Endpoint::Cookie(name.to_owned(), value.to_owned()),
+            ["hop"] => Endpoint::Hop,
+            _ => return None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_the_path_counts() {
+        assert_eq!(Endpoint::of("/api/size/7?x=/echo"), Endpoint::Size(7));
+        assert_eq!(Endpoint::of("/size/x"), Endpoint::Report);
+        assert_eq!(Endpoint::of("/echo/status/404"), Endpoint::Status(404));
+        assert_eq!(Endpoint::of("http://host/chunked/2/3"), Endpoint::Chunked(2, 3));
+        assert_eq!(Endpoint::of("*"), Endpoint::Report);
+    }
+}
