@@ -8,9 +8,9 @@ use super::shape::{RecordShape, Shape};
 use super::tree::{At, Entry, Kind, Node};
 use crate::source::{Diagnostic, Severity, Sources, Span};
 
-/// From this many diagnostics on no more are kept: nobody reads them.
+/// From this many errors (and warnings) on no more are kept: nobody reads them.
 const DIAGNOSTICS_MAX: usize = 500;
-/// From this many diagnostics on nearest words are not searched for: each search looks at every name.
+/// From this many errors on nearest words are not searched for: each search looks at every name.
 const SUGGESTIONS_MAX: usize = 50;
 
 /// Collects what is wrong.
@@ -18,47 +18,51 @@ const SUGGESTIONS_MAX: usize = 50;
 pub struct Problems<'s> {
     /// The files, for places within a text.
     pub sources: &'s Sources,
-    found: Vec<Diagnostic>,
-    errors: usize,
+    errors: Vec<Diagnostic>,
+    warnings: Vec<Diagnostic>,
 }
 
 impl<'s> Problems<'s> {
     /// Nothing wrong yet.
     pub fn new(sources: &'s Sources) -> Problems<'s> {
-        Problems { sources, found: Vec::new(), errors: 0 }
+        Problems { sources, errors: Vec::new(), warnings: Vec::new() }
     }
 
     /// Adds one. What was said of the same place before (a value repeated through `like` or an alias) is not
     /// said again.
     pub fn push(&mut self, diagnostic: Diagnostic) {
-        let again =
-            self.found.iter().any(|found| found.at == diagnostic.at && found.message == diagnostic.message);
-        if !again && self.found.len() < DIAGNOSTICS_MAX {
-            self.errors += usize::from(diagnostic.severity == Severity::Error);
-            self.found.push(diagnostic);
+        let list = match diagnostic.severity {
+            Severity::Error => &mut self.errors,
+            Severity::Warning => &mut self.warnings,
+        };
+        let again = list.iter().any(|found| found.at == diagnostic.at && found.message == diagnostic.message);
+        if !again && list.len() < DIAGNOSTICS_MAX {
+            list.push(diagnostic);
         }
     }
 
-    /// Number of errors so far.
+    /// Number of errors so far, as far as they are kept.
     pub fn errors(&self) -> usize {
-        self.errors
+        self.errors.len()
     }
 
     /// All of them, in the order of the files.
-    pub fn into_sorted(mut self) -> Vec<Diagnostic> {
-        self.found.sort_by_key(|found| (found.at.source.0, found.at.start));
-        self.found
+    pub fn into_sorted(self) -> Vec<Diagnostic> {
+        let mut all = self.errors;
+        all.extend(self.warnings);
+        all.sort_by_key(|found| (found.at.source.0, found.at.start));
+        all
     }
 
     /// The name nearest to `word`, as advice: `did you mean …?`.
     pub fn nearest<'n>(&self, word: &str, names: impl IntoIterator<Item = &'n str>) -> Option<String> {
-        if self.found.len() >= SUGGESTIONS_MAX {
+        if self.errors.len() >= SUGGESTIONS_MAX {
             return None;
         }
         nearest(word, names).map(|name| format!("did you mean `{name}`?"))
     }
 
-    /// The place of `part` within a scalar at `at`; all of it where escapes hide the part.
+    /// The place of `part` within a scalar at `at`, or all of it where escapes hide the part.
     pub fn within(&self, at: Span, part: &str) -> Span {
         match self.sources.text(at).find(part) {
             Some(offset) if !part.is_empty() => at.part(offset, part.len()),

@@ -59,17 +59,12 @@ impl Reader<'_> {
             return None;
         }
         let text = &self.sources.files[id.0 as usize].text;
-        match tree::read(id, text) {
-            Ok(mut node) => {
-                substitute(&mut node, self.env, self.found);
-                Some(node)
-            }
-            Err(problems) => {
-                self.found.extend(problems);
-                self.broken = true;
-                None
-            }
-        }
+        let node = tree::read(id, text, self.found);
+        self.broken |= node.is_none();
+        node.map(|mut node| {
+            substitute(&mut node, self.env, self.found);
+            node
+        })
     }
 
     fn text(&self, path: &Path) -> Result<String, String> {

@@ -101,9 +101,9 @@ impl Node {
 
 /// Reads `text` into a tree. An empty text is [`Kind::Null`].
 ///
-/// # Errors
-/// What breaks the syntax, which ends reading; duplicate keys, tags and the like are found all at once.
-pub fn read(source: SourceId, text: &str) -> Result<Node, Vec<Diagnostic>> {
+/// Broken syntax ends reading: then there is no tree. Repeated keys, tags and the like are reported to `found`
+/// too, and the tree is made as if they were not there.
+pub fn read(source: SourceId, text: &str, found: &mut Vec<Diagnostic>) -> Option<Node> {
     let mut builder = Builder {
         source,
         text,
@@ -111,7 +111,7 @@ pub fn read(source: SourceId, text: &str) -> Result<Node, Vec<Diagnostic>> {
         root: None,
         anchors: HashMap::new(),
         alias_nodes_left: ALIAS_NODES_MAX,
-        problems: Vec::new(),
+        found,
     };
     let options = options! {
         emit_comments: false,
@@ -125,15 +125,12 @@ pub fn read(source: SourceId, text: &str) -> Result<Node, Vec<Diagnostic>> {
             Err(error) => Err(yaml_error::explain(source, text, &error)),
         };
         if let Err(problem) = outcome {
-            builder.problems.push(problem);
-            return Err(builder.problems);
+            builder.found.push(problem);
+            return None;
         }
     }
-    if !builder.problems.is_empty() {
-        return Err(builder.problems);
-    }
-    let whole = Span { source, start: 0, end: 0 };
-    Ok(builder.root.unwrap_or(Node { at: whole, kind: Kind::Null }))
+    let start = Span { source, start: 0, end: 0 };
+    Some(builder.root.unwrap_or(Node { at: start, kind: Kind::Null }))
 }
 
 /// A map or list whose end has not been seen.
@@ -145,10 +142,10 @@ struct Open {
 
 enum Content {
     List(Vec<Node>),
-    Map { entries: Vec<Entry>, key: Option<At<String>>, braces: bool },
+    Map { entries: Vec<Entry>, key: Option<At<String>>, braces: bool, broken: bool },
 }
 
-struct Builder<'t> {
+struct Builder<'t, 'f> {
     source: SourceId,
     text: &'t str,
     open: Vec<Open>,
@@ -156,16 +153,17 @@ struct Builder<'t> {
     /// Anchored nodes by the parser's number.
     anchors: HashMap<usize, Node>,
     alias_nodes_left: usize,
-    problems: Vec<Diagnostic>,
+    found: &'f mut Vec<Diagnostic>,
 }
 
-impl Builder<'_> {
+impl Builder<'_, '_> {
     /// Takes one event; an error ends reading.
     fn event(&mut self, event: Event<'_>, span: granit_parser::Span) -> Result<(), Diagnostic> {
         let at = self.span(span);
+        let tagged = event.tag().is_some();
         if let Some(tag) = event.tag() {
             let at = span.tag_span().map_or(at, |span| self.span(span));
-            self.problems.push(yaml_error::tag(at, &tag.original()));
+            self.found.push(yaml_error::tag(at, &tag.original()));
         }
         match event {
             Event::DocumentStart(..) if self.root.is_some() => {
@@ -174,7 +172,9 @@ impl Builder<'_> {
                     .help("other files are read through `include: [GLOB]`"));
             }
             Event::Scalar(text, style, anchor, _) => {
-                let node = Node { at, kind: scalar(text.into_owned(), style) };
+                // What a tag leaves of a text is not what was meant.
+                let kind = if tagged { Kind::Broken } else { scalar(text.into_owned(), style) };
+                let node = Node { at, kind };
                 self.finish(node, anchor);
             }
             Event::SequenceStart(_, anchor, _) => {
@@ -182,7 +182,7 @@ impl Builder<'_> {
             }
             Event::MappingStart(style, anchor, _) => {
                 let braces = style == StructureStyle::Flow;
-                let content = Content::Map { entries: Vec::new(), key: None, braces };
+                let content = Content::Map { entries: Vec::new(), key: None, braces, broken: false };
                 self.open.push(Open { start: at.start, anchor, content });
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(at),
@@ -225,6 +225,7 @@ impl Builder<'_> {
         let Some(open) = self.open.pop() else { return };
         let kind = match open.content {
             Content::List(items) => Kind::List(items),
+            Content::Map { broken: true, .. } => Kind::Broken,
             Content::Map { entries, braces, .. } => {
                 let entries = self.unique(entries);
                 Kind::Map { entries, braces }
@@ -258,13 +259,14 @@ impl Builder<'_> {
         };
         match &mut open.content {
             Content::List(items) => items.push(node),
-            Content::Map { entries, key, .. } => match key.take() {
+            Content::Map { entries, key, broken, .. } => match key.take() {
                 Some(key) => entries.push(Entry { key, value: node }),
                 None => {
                     let text = match node.kind {
                         Kind::Scalar { text, .. } => text,
                         _ => {
-                            self.problems.push(yaml_error::key(&node));
+                            *broken = true;
+                            self.found.push(yaml_error::key(&node));
                             String::new()
                         }
                     };
@@ -278,7 +280,7 @@ impl Builder<'_> {
     fn unique(&mut self, mut entries: Vec<Entry>) -> Vec<Entry> {
         let doubles = duplicates(&entries);
         for &(second, first) in &doubles {
-            self.problems.push(yaml_error::duplicate(&entries[second].key, entries[first].key.at));
+            self.found.push(yaml_error::duplicate(&entries[second].key, entries[first].key.at));
         }
         for &(second, _) in doubles.iter().rev() {
             entries.remove(second);

@@ -10,7 +10,7 @@ use crate::source::{Diagnostic, Span};
 use regex::bytes::RegexBuilder;
 use std::fmt::Write as _;
 
-/// Reads a route. `None` if its path or target is broken: nothing can be said of it then.
+/// Reads a route. `None` if a condition or its target is broken: nothing can be said of it then.
 pub fn resolve(own: &At<raw::Route>, times: (Timeouts, OwnTimeouts), context: &mut Context) -> Option<Route> {
     let At { value: own, at } = own;
     if own.to.is_absent() {
@@ -22,7 +22,7 @@ pub fn resolve(own: &At<raw::Route>, times: (Timeouts, OwnTimeouts), context: &m
         Field::Broken => None,
         Field::Given(given) => path::resolve(given, context.problems),
     };
-    // A target is checked even if the path is broken; captures cannot be told then, so all of them pass.
+    // Without the path nobody knows what the target's texts may use.
     let to = match (&path, own.to.given()) {
         (Some(path), Some(to)) => target::resolve(to, path, context),
         _ => None,
@@ -30,6 +30,10 @@ pub fn resolve(own: &At<raw::Route>, times: (Timeouts, OwnTimeouts), context: &m
     let headers = conditions(&own.header, Kind::Header, context);
     let queries = conditions(&own.query, Kind::Query, context);
     let cookies = conditions(&own.cookie, Kind::Cookie, context);
+    let client = networks(own, context);
+    if matches!(own.method, Field::Broken) || matches!(own.client, Field::Broken) {
+        return None;
+    }
     let (timeouts, own_timeouts) = general::request_timeouts(&own.timeouts, times);
     let name = match own.name.value() {
         Some(name) => name.clone(),
@@ -39,10 +43,10 @@ pub fn resolve(own: &At<raw::Route>, times: (Timeouts, OwnTimeouts), context: &m
         name,
         path: path?,
         methods: methods(own),
-        headers,
-        queries,
-        cookies,
-        client: networks(own, context),
+        headers: headers?,
+        queries: queries?,
+        cookies: cookies?,
+        client,
         to: to?,
         timeouts,
         own_timeouts,
@@ -101,28 +105,37 @@ enum Kind {
     Cookie,
 }
 
-/// Conditions on values; names of fields in lower case.
+/// Conditions on values; names of fields in lower case. `None` if one is broken: without it the route would
+/// take requests that it was not meant for.
 fn conditions(
     field: &Field<Named<raw::ValueMatch>>,
     kind: Kind,
     context: &mut Context,
-) -> Vec<(String, ValueMatch)> {
-    let given = field.value().map(|named| named.0.as_slice()).unwrap_or_default();
-    given
-        .iter()
-        .filter_map(|(name, value)| {
-            if kind != Kind::Query && !is_token(&name.value) {
-                let noun = if kind == Kind::Header { "field" } else { "cookie" };
-                let problem =
-                    Diagnostic::error(name.at, format!("`{}` is not the name of a {noun}", name.value));
-                context.problems.push(problem.label("no request can have it"));
-            }
-            let value = condition(&value.given()?.value, context)?;
-            let name =
-                if kind == Kind::Header { name.value.to_ascii_lowercase() } else { name.value.clone() };
-            Some((name, value))
-        })
-        .collect()
+) -> Option<Vec<(String, ValueMatch)>> {
+    let given = match field {
+        Field::Absent => return Some(Vec::new()),
+        Field::Broken => return None,
+        Field::Given(given) => &given.value.0,
+    };
+    let read: Vec<_> =
+        given.iter().filter_map(|(name, value)| named_condition(name, value, kind, context)).collect();
+    (read.len() == given.len()).then_some(read)
+}
+
+fn named_condition(
+    name: &At<String>,
+    value: &Field<raw::ValueMatch>,
+    kind: Kind,
+    context: &mut Context,
+) -> Option<(String, ValueMatch)> {
+    if kind != Kind::Query && !is_token(&name.value) {
+        let noun = if kind == Kind::Header { "field" } else { "cookie" };
+        let problem = Diagnostic::error(name.at, format!("`{}` is not the name of a {noun}", name.value));
+        context.problems.push(problem.label("no request can have it"));
+    }
+    let value = condition(&value.given()?.value, context)?;
+    let name = if kind == Kind::Header { name.value.to_ascii_lowercase() } else { name.value.clone() };
+    Some((name, value))
 }
 
 fn condition(own: &raw::ValueMatch, context: &mut Context) -> Option<ValueMatch> {

@@ -49,7 +49,6 @@ fn site(name: &At<String>, own: &raw::Site, claims: &mut Claims, context: &mut C
     let listeners = own.listeners.given().map(|names| chosen(&names.value.0, names.at, context));
     let tls = general::tls(&own.tls, context.problems);
     let times = general::request_timeouts(&own.timeouts, (context.timeouts, OwnTimeouts::default()));
-    let errors_before = context.problems.errors();
     let routes = site_routes(name, own, times, context);
     let site = Site {
         name: name.value.clone(),
@@ -63,10 +62,7 @@ fn site(name: &At<String>, own: &raw::Site, claims: &mut Claims, context: &mut C
         at: name.at,
     };
     check_certificates(&site, own, context);
-    // With a route missing, what is left may look unreachable or reachable wrongly.
-    if context.problems.errors() == errors_before {
-        check_reachable(&site, context);
-    }
+    check_reachable(&site, context);
     site
 }
 

@@ -194,8 +194,10 @@ fn check_captures(text: &Text, at: Span, path: &PathPattern, context: &mut Conte
         if names.contains(&name.as_str()) {
             continue;
         }
-        let problem =
-            Diagnostic::error(context.problems.within(at, name), format!("the path captures no `{name}`"));
+        let problem = Diagnostic::error(
+            context.problems.within(at, &format!("{{{name}}}")),
+            format!("the path captures no `{name}`"),
+        );
         let help = match name.as_str() {
             "rest" => Some("`{rest}` is what a path that ends in `/*` leaves open".to_owned()),
             _ if names.is_empty() => Some(format!("a segment `{{{name}}}` in `path` captures it")),

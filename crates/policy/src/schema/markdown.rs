@@ -22,10 +22,13 @@ pub fn reference() -> String {
     out
 }
 
+/// A record's name, and its keys on demand.
+type Section = (&'static str, fn() -> RecordShape);
+
 /// Records in the order in which they were met.
 #[derive(Default)]
 struct Sections {
-    met: Vec<(&'static str, fn() -> RecordShape)>,
+    met: Vec<Section>,
     written: usize,
 }
 
@@ -35,7 +38,7 @@ impl Sections {
         match shape {
             Shape::Scalar { .. } => {}
             Shape::List(inner) | Shape::OneOrMore(inner) | Shape::Named { value: inner, .. } => {
-                self.note(inner)
+                self.note(inner);
             }
             Shape::Either(forms) => forms.iter().for_each(|form| self.note(form)),
             Shape::Record { name, keys } => {
@@ -46,7 +49,7 @@ impl Sections {
         }
     }
 
-    fn next(&mut self) -> Option<(&'static str, fn() -> RecordShape)> {
+    fn next(&mut self) -> Option<Section> {
         let next = self.met.get(self.written).copied();
         self.written += 1;
         next

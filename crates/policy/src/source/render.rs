@@ -1,7 +1,7 @@
 //! Diagnostics for people (a drawn snippet, as rustc does it) and for tools (JSON).
 
-use super::{Diagnostic, Severity, Source, SourceId, Sources, Span};
-use annotate_snippets::{Annotation, AnnotationKind, Level, Renderer, Snippet};
+use super::{Diagnostic, Severity, Source, Sources, Span};
+use annotate_snippets::{Annotation, AnnotationKind, Element, Level, Origin, Renderer, Snippet};
 use serde_json::{Value, json};
 use std::ops::Range;
 
@@ -19,31 +19,38 @@ pub fn render(diagnostic: &Diagnostic, sources: &Sources, color: bool) -> String
     renderer.render(&[group])
 }
 
-/// One snippet for each file that the diagnostic speaks of, the main one first.
-fn snippets<'s>(diagnostic: &'s Diagnostic, sources: &'s Sources) -> Vec<Snippet<'s, Annotation<'s>>> {
+/// A place, what is said of it, and whether it is the main one.
+type Mark<'s> = (Span, &'s str, AnnotationKind);
+
+/// Places further apart than this many bytes are drawn apart: drawing one snippet reads all between them.
+const APART: u32 = 4096;
+
+/// The snippets that show all places of a diagnostic, the one with the main place first.
+fn snippets<'s>(diagnostic: &'s Diagnostic, sources: &'s Sources) -> Vec<Element<'s>> {
     let main = (diagnostic.at, diagnostic.label.as_str(), AnnotationKind::Primary);
-    let others =
-        diagnostic.others.iter().map(|other| (other.at, other.text.as_str(), AnnotationKind::Context));
-    let marks: Vec<_> = std::iter::once(main).chain(others).collect();
-    let mut files: Vec<SourceId> = Vec::new();
-    for (at, ..) in &marks {
-        if !files.contains(&at.source) {
-            files.push(at.source);
+    let mut clusters: Vec<Vec<Mark<'s>>> = vec![vec![main]];
+    for other in &diagnostic.others {
+        let mark = (other.at, other.text.as_str(), AnnotationKind::Context);
+        match clusters.iter_mut().find(|cluster| cluster.iter().any(|(at, ..)| near(*at, other.at))) {
+            Some(cluster) => cluster.push(mark),
+            None => clusters.push(vec![mark]),
         }
     }
-    files
-        .into_iter()
-        .filter_map(|id| {
-            let file = sources.files.get(id.0 as usize)?;
-            let here: Vec<_> = marks.iter().filter(|(at, ..)| at.source == id).copied().collect();
-            Some(snippet(file, &here))
-        })
-        .collect()
+    let file = |cluster: &[Mark<'_>]| sources.files.get(cluster[0].0.source.0 as usize);
+    let drawn = |file: &'s Source, cluster: &[Mark<'s>]| match file.text.is_empty() {
+        true => Origin::path(file.path.to_string_lossy()).into(),
+        false => snippet(file, cluster).into(),
+    };
+    clusters.iter().filter_map(|cluster| Some(drawn(file(cluster)?, cluster))).collect()
+}
+
+fn near(a: Span, b: Span) -> bool {
+    a.source == b.source && a.start.abs_diff(b.start) < APART
 }
 
 /// The part of a file that holds all `marks`, with a line around it: drawing must not depend on the size of
 /// the file.
-fn snippet<'s>(file: &'s Source, marks: &[(Span, &'s str, AnnotationKind)]) -> Snippet<'s, Annotation<'s>> {
+fn snippet<'s>(file: &'s Source, marks: &[Mark<'s>]) -> Snippet<'s, Annotation<'s>> {
     let shown: Vec<_> = marks.iter().map(|&(at, label, kind)| (within(file, at), label, kind)).collect();
     let first = shown.iter().map(|(range, ..)| range.start).min().unwrap_or(0);
     let last = shown.iter().map(|(range, ..)| range.end).max().unwrap_or(0);

@@ -3,8 +3,8 @@
 #![allow(dead_code, reason = "each test binary uses a part")]
 #![allow(clippy::unwrap_used)]
 
-use policy::source::Files;
 use policy::Loaded;
+use policy::source::Files;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};

@@ -1,0 +1,283 @@
+//! What good files mean.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use common::{Memory, environment, load, rendered};
+use policy::Loaded;
+use policy::model::{Balance, HostPattern, LogTarget, Policy, Probe, Sticky};
+use std::path::Path;
+use std::time::Duration;
+
+/// The policy of a text that must be without any fault.
+fn good(text: &str) -> Policy {
+    policy_of(load(text))
+}
+
+fn policy_of(loaded: Loaded) -> Policy {
+    assert!(loaded.diagnostics.is_empty(), "{}", rendered(&loaded));
+    loaded.policy.unwrap()
+}
+
+/// A policy for comparisons: without the places, which are checked by the diagnostics.
+fn shown(policy: &Policy) -> String {
+    let text = format!("{policy:#?}");
+    let places = regex::Regex::new(r"(?m)^ *(?:\w+_)?at: Span \{[^}]*\},\n").unwrap();
+    let wrapped = regex::Regex::new(r"(\w+)\(\n\s*([^\n{}\[\]()]*),\n\s*\)").unwrap();
+    wrapped.replace_all(&places.replace_all(&text, ""), "$1($2)").into_owned()
+}
+
+const PLAIN: &str = "listeners: [\":8080\"]\n";
+
+#[test]
+fn a_file_with_every_key_is_resolved() {
+    let files = Memory::new(&[
+        ("etc/tidegate.yaml", include_str!("good/every_key.yaml")),
+        (
+            "etc/parts/one.yaml",
+            "pools: { extra: { servers: [10.0.9.1:80] } }\nsites: { extra.example.com: { to: extra } }\n",
+        ),
+        ("etc/pages/gone.html", "<h1>gone</h1>"),
+    ]);
+    let policy = policy_of(policy::load(&files, Path::new("etc/tidegate.yaml"), &environment));
+    insta::with_settings!({ snapshot_path => "good", prepend_module_to_snapshot => false }, {
+        insta::assert_snapshot!("every_key", shown(&policy));
+    });
+}
+
+#[test]
+fn an_empty_file_is_the_defaults() {
+    let loaded = load("");
+    assert!(rendered(&loaded).contains("no site"), "{}", rendered(&loaded));
+    let policy = loaded.policy.unwrap();
+    insta::with_settings!({ snapshot_path => "good", prepend_module_to_snapshot => false }, {
+        insta::assert_snapshot!("defaults", shown(&policy));
+    });
+}
+
+#[test]
+fn short_forms_mean_their_long_forms() {
+    let short = "listeners: [\":8080\"]
+pools: { app: { servers: [10.0.0.1:80], health: /h, sticky: cookie }, b: { servers: [10.0.0.2:80], health: tcp, sticky: cookie } }
+sites:
+  a.example.com: { to: { app: 95%, b: 5% } }
+  b.example.com: { routes: [{ method: get, client: 10.0.0.1, to: app }] }
+observe: { access_log: stdout }
+";
+    let long = "listeners: [{ address: \":8080\" }]
+pools:
+  app:
+    servers: [{ address: 10.0.0.1:80, weight: 1 }]
+    health: { path: /h, every: 2s, timeout: 1s, rise: 2, fall: 3, expect: [200-399] }
+    sticky: { cookie: tidegate, path: /, http_only: true, same_site: lax }
+  b:
+    servers: [{ address: 10.0.0.2:80 }]
+    health: { tcp: true }
+    sticky: { cookie: tidegate }
+sites:
+  a.example.com: { to: { split: { app: 95.00%, b: 5.0% } } }
+  b.example.com: { routes: [{ method: [GET], client: [10.0.0.1/32], to: app }] }
+observe: { access_log: { to: stdout } }
+";
+    assert_eq!(shown(&good(short)), shown(&good(long)));
+}
+
+#[test]
+fn json_means_what_yaml_means() {
+    let yaml = "listeners: [\":8080\"]
+pools: { app: { servers: [10.0.0.1:80], health: { every: 5s, path: /h, rise: 4 } } }
+sites: { '*': { routes: [{ path: '/a/*', header: { x: { in: [a, '1.10'] } }, to: app }, { to: { status: 404 } }] } }
+";
+    let json = "{
+\t\"listeners\": [\":8080\"],
+\t\"pools\": {\"app\":{\"servers\":[\"10.0.0.1:80\"],\"health\":{\"every\":\"5s\",\"path\":\"/h\",\"rise\":4}}},
+\t\"sites\": { \"*\": { \"routes\": [
+\t\t{ \"path\": \"/a/*\", \"header\": { \"x\": { \"in\": [\"a\", \"1.10\"] } }, \"to\": \"app\" },
+\t\t{ \"to\": { \"status\": 404 } }
+\t] } }
+}
+";
+    assert_eq!(shown(&good(yaml)), shown(&good(json)));
+}
+
+#[test]
+fn texts_stay_as_they_are_written() {
+    let policy = good(&format!(
+        "{PLAIN}pools: {{ on: {{ servers: [10.0.0.1:80] }}, 1.10: {{ servers: [10.0.0.2:80] }} }}
+sites: {{ '*': {{ routes: [{{ path: /a, name: no, to: on }}, {{ header: {{ x: 007 }}, to: 1.10 }}] }} }}\n"
+    ));
+    let names: Vec<_> = policy.pools.iter().map(|pool| pool.name.as_str()).collect();
+    assert_eq!(names, ["on", "1.10"]);
+    assert_eq!(policy.sites[0].routes[0].name, "no");
+    assert!(format!("{:?}", policy.sites[0].routes[1].headers).contains("Exact(\"007\")"));
+}
+
+#[test]
+fn a_pool_that_is_like_another_merges_replaces_and_clears() {
+    let policy = good(&format!(
+        "{PLAIN}pools:
+  base:
+    servers: [10.0.0.1:80, 10.0.0.2:80]
+    health: /healthz
+    sticky: {{ cookie: shop, expire: 8h }}
+    timeouts: {{ connect: 1s, first_byte: 9s }}
+    balance: p2c
+  merged: {{ like: base, health: {{ every: 7s }}, timeouts: {{ connect: 3s }} }}
+  cleared: {{ like: merged, health: null, sticky: ~, servers: [10.0.0.3:80] }}
+  by: {{ like: base, sticky: {{ by: cookie.ID }}, health: {{ tcp: true }} }}
+sites:
+  a: {{ to: base }}
+  b: {{ to: merged }}
+  c: {{ to: cleared }}
+  d: {{ to: by }}
+"
+    ));
+    let [_, merged, cleared, by] = &policy.pools[..] else { panic!("four pools") };
+    let health = merged.health.as_ref().unwrap();
+    assert!(matches!(&health.probe, Probe::Http { path, .. } if path == "/healthz"));
+    assert_eq!(health.every, Duration::from_secs(7));
+    assert_eq!(
+        (merged.timeouts.connect, merged.timeouts.first_byte),
+        (Duration::from_secs(3), Duration::from_secs(9))
+    );
+    assert!(matches!(merged.balance, Balance::P2c));
+    assert!(cleared.health.is_none() && cleared.sticky.is_none());
+    assert_eq!(cleared.timeouts.connect, Duration::from_secs(3));
+    assert_eq!(cleared.servers.len(), 1);
+    assert!(matches!(by.sticky, Some(Sticky::By(_))));
+    assert!(matches!(by.health.as_ref().unwrap().probe, Probe::Tcp));
+}
+
+#[test]
+fn the_closest_time_holds() {
+    let policy = good(&format!(
+        "{PLAIN}timeouts: {{ connect: 1s, first_byte: 2s, body: 3s, total: 4s }}
+pools: {{ app: {{ servers: [10.0.0.1:80], timeouts: {{ connect: 5s }} }} }}
+sites:
+  '*':
+    timeouts: {{ body: 6s }}
+    routes:
+      - {{ path: /a, timeouts: {{ connect: 7s, total: none }}, to: app }}
+      - {{ to: app }}
+"
+    ));
+    let seconds = Duration::from_secs;
+    let (pool, routes) = (&policy.pools[0], &policy.sites[0].routes);
+    let own = routes[0].server_timeouts(pool);
+    assert_eq!(
+        (own.connect, own.first_byte, own.body, own.total),
+        (seconds(7), seconds(2), seconds(6), None)
+    );
+    let inherited = routes[1].server_timeouts(pool);
+    assert_eq!((inherited.connect, inherited.total), (seconds(5), Some(seconds(4))));
+}
+
+#[test]
+fn plain_requests_are_sent_to_the_site_s_own_tls_listener() {
+    let redirect = |listeners: &str, site: &str| {
+        let text = format!(
+            "tls: {{ internal: true }}\nlisteners: {listeners}\npools: {{ app: {{ servers: [10.0.0.1:80] }} }}
+sites: {{ a.example.com: {{ to: app, {site} }} }}\n"
+        );
+        good(&text).sites[0].redirect_to_https
+    };
+    let both = "[':80', { address: ':8443', tls: true, name: s }, { address: ':9443', tls: true, name: t }]";
+    assert_eq!(redirect(both, ""), Some(8443));
+    assert_eq!(redirect(both, "listeners: [':80', t]"), Some(9443));
+    assert_eq!(redirect(both, "listeners: ':80'"), None);
+    assert_eq!(redirect(both, "redirect_to_https: false"), None);
+    assert_eq!(redirect("[':443']", ""), None);
+}
+
+#[test]
+fn hosts_and_listeners_are_found() {
+    let policy = good(
+        "listeners: [{ name: inside, address: 127.0.0.1:81 }, ':80']
+pools: { app: { servers: ['localhost:80', '[::1]:81'] } }
+sites:
+  Shop.Example.com: { aliases: ['*.Example.org', '*'], to: app, listeners: inside }
+",
+    );
+    let site = &policy.sites[0];
+    let exact = HostPattern::Exact("shop.example.com".to_owned());
+    assert_eq!(site.hosts, [exact, HostPattern::Wildcard(".example.org".to_owned()), HostPattern::Any]);
+    assert_eq!(site.listeners.as_ref().unwrap().len(), 1);
+    assert!(policy.listeners[1].any_address && !policy.listeners[0].any_address);
+    assert_eq!(policy.pools[0].servers[0].address.to_string(), "127.0.0.1:80");
+}
+
+#[test]
+fn paths_are_relative_to_the_file_that_names_them() {
+    let files = Memory::new(&[
+        (
+            "etc/tidegate.yaml",
+            "include: [sites/*.yaml]\nstate_dir: state\nobserve: { access_log: { to: logs/access.log } }
+tls: { certificates: [{ cert: a.pem, key: /keys/a.key }] }\npools: { app: { servers: [10.0.0.1:80] } }\n",
+        ),
+        (
+            "etc/sites/a.yaml",
+            "sites: { a.b: { to: app, tls: { certificates: [{ cert: b.pem, key: b.key }] } } }",
+        ),
+        ("etc/sites/b.yaml", "sites: { b.b: { to: app } }\ntests: [{ get: https://b.b/, to: app }]"),
+        ("etc/other.yaml", "nonsense"),
+    ]);
+    let policy = policy_of(policy::load(&files, Path::new("etc/tidegate.yaml"), &environment));
+    assert_eq!(policy.sites.len(), 2);
+    assert_eq!(policy.tests.len(), 1);
+    assert_eq!(policy.state_dir, Path::new("etc/state"));
+    assert_eq!(policy.access_log.unwrap().to, LogTarget::File("etc/logs/access.log".into()));
+    assert_eq!(policy.tls.certificates[0].cert, Path::new("etc/a.pem"));
+    assert_eq!(policy.tls.certificates[0].key, Path::new("/keys/a.key"));
+    assert_eq!(policy.sites[0].tls.certificates[0].cert, Path::new("etc/sites/b.pem"));
+}
+
+#[test]
+fn variables_and_anchors_are_replaced() {
+    let policy = good(&format!(
+        "{PLAIN}pools:
+  a: {{ servers: &servers [\"10.0.0.1:${{SHOP_PORT}}\"] }}
+  b: {{ servers: *servers }}
+sites: {{ \"${{SHOP_PORT}}.example.com\": {{ to: {{ a: 50%, b: 50% }} }}, x.example.com: {{ routes: [{{ name: \"$${{HOME}}\", to: a }}] }} }}
+"
+    ));
+    assert_eq!(policy.pools[1].servers[0].address.to_string(), "10.0.0.1:8080");
+    assert_eq!(policy.sites[0].name, "8080.example.com");
+    assert_eq!(policy.sites[1].routes[0].name, "${HOME}");
+}
+
+#[test]
+fn state_is_kept_where_the_system_keeps_it() {
+    let folder = |environment: &[(&str, &str)]| {
+        let env = |name: &str| {
+            environment.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+        };
+        let files = Memory::new(&[("t.yaml", "")]);
+        policy::load(&files, Path::new("t.yaml"), &env).policy.unwrap().state_dir
+    };
+    assert_eq!(folder(&[]), Path::new("/var/lib/tidegate"));
+    assert_eq!(folder(&[("HOME", "/root")]), Path::new("/var/lib/tidegate"));
+    assert_eq!(folder(&[("HOME", "/home/ada")]), Path::new("/home/ada/.local/state/tidegate"));
+    assert_eq!(folder(&[("HOME", "/home/ada"), ("XDG_STATE_HOME", "/s")]), Path::new("/s/tidegate"));
+    assert_eq!(folder(&[("HOME", "/root"), ("STATE_DIRECTORY", "/var/lib/x")]), Path::new("/var/lib/x"));
+}
+
+#[test]
+fn a_file_that_is_not_there_is_an_error_with_its_name() {
+    let loaded = policy::load(&Memory::default(), Path::new("gone.yaml"), &environment);
+    assert!(loaded.policy.is_none());
+    assert!(rendered(&loaded).contains("cannot read gone.yaml"), "{}", rendered(&loaded));
+}
+
+#[test]
+fn positions_count_lines_and_characters_from_one() {
+    let loaded =
+        load("listeners: [\":8080\"]\nsites:\n  \"*\": { to: { status: 200, body: \"äöü\" }, tü: 1 }\n");
+    let at = loaded.diagnostics[0].at;
+    assert_eq!(loaded.sources.position(at), (Path::new("tidegate.yaml"), 3, 44));
+    let listed = policy::source::to_json(&loaded.diagnostics, &loaded.sources);
+    assert_eq!(
+        (&listed[0]["line"], &listed[0]["column"], &listed[0]["end_column"]),
+        (&3.into(), &44.into(), &46.into())
+    );
+}
