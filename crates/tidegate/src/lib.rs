@@ -3,15 +3,16 @@
 //! The modules stand in the order in which a request meets them. `ARCHITECTURE.md` tells the life of a
 //! request from accept to access log.
 
-pub mod engine;
-pub mod http;
-pub mod listen;
-pub mod observe;
-pub mod path;
 pub mod process;
-pub mod state;
-pub mod upstream;
+pub mod engine;
 pub mod worker;
+pub mod listen;
+pub mod tls;
+pub mod http;
+pub mod path;
+pub mod upstream;
+pub mod state;
+pub mod observe;
 
 mod error;
 

@@ -1,6 +1,6 @@
 //! What the supervisor gives to a new engine, and what the two say to each other afterwards.
 //!
-//! The engine is going to be sandboxed: it opens no file. So the contents of all files that the
+//! The engine is going to be sandboxed: it reads no file. So the contents of all files that the
 //! configuration names travel with the sockets, and the engine reads the configuration again out of that
 //! [`Bundle`]: the text is the one form of a configuration that needs no second format.
 

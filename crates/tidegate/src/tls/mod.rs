@@ -1,0 +1,139 @@
+//! Ending TLS: certificates are read and checked at load, chosen by name in memory, and never fail at night.
+//!
+//! `rustls` with `aws-lc-rs`. One configuration serves all TLS listeners, since all sites have the same policy
+//! as long as none asks clients for certificates. ALPN offers HTTP/1.1; HTTP/2 will be offered here.
+
+mod certificate;
+mod check;
+pub mod internal;
+mod resolver;
+
+pub use check::check;
+
+use certificate::Certificate;
+use policy::model::{HostPattern, Policy};
+use policy::source::Files;
+use resolver::Resolver;
+use rustls::ServerConfig;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use std::sync::Arc;
+
+/// Why TLS cannot be set up, though [`check`] had nothing against it.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A certificate cannot be used.
+    #[error("cannot use the certificate {path}")]
+    Certificate {
+        /// Its file.
+        path: String,
+        /// Why.
+        #[source]
+        source: certificate::CertificateError,
+    },
+    /// The internal CA cannot be used.
+    #[error("cannot use the internal CA")]
+    Internal(#[from] internal::InternalError),
+    /// Something that only `rustls` knows.
+    #[error("cannot set up TLS")]
+    Rustls(#[from] rustls::Error),
+}
+
+/// Tickets given to a client after a TLS 1.3 handshake: one for each connection that it may resume with soon.
+const TICKETS: usize = 2;
+
+/// How TLS listeners end TLS; `None` when there is none of them. `files` must have the internal CA's files where a
+/// site needs it: see [`internal::ensure`].
+///
+/// # Errors
+/// When a certificate, or the internal CA, cannot be used.
+pub fn build(policy: &Policy, files: &dyn Files) -> Result<Option<Arc<ServerConfig>>, TlsError> {
+    if !policy.listeners.iter().any(|listener| listener.tls) {
+        return Ok(None);
+    }
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let resolver = resolver(policy, files, &provider)?;
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(resolver));
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    // Keys made at start and replaced every six hours; tickets under the previous key are still taken.
+    config.ticketer = aws_lc_rs::Ticketer::new()?;
+    config.send_tls13_tickets = TICKETS;
+    // Tickets do it; nothing is kept here for clients.
+    config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
+    config.max_early_data_size = 0;
+    Ok(Some(Arc::new(config)))
+}
+
+/// All certificates by the names that they are for. A site's own come before the file's, those before the internal CA's.
+fn resolver(policy: &Policy, files: &dyn Files, provider: &CryptoProvider) -> Result<Resolver, TlsError> {
+    let mut resolver = Resolver::default();
+    let load = |paths: &policy::model::CertificateFiles| {
+        Certificate::load(paths, files, provider)
+            .map_err(|source| TlsError::Certificate { path: paths.cert.display().to_string(), source })
+    };
+    for site in &policy.sites {
+        for paths in &site.tls.certificates {
+            let certificate = load(paths)?;
+            for host in site.hosts.iter().filter(|host| certificate.covers(host)) {
+                resolver.add(host, &certificate.key);
+            }
+            resolver.add_default(&certificate.key);
+        }
+    }
+    for paths in &policy.tls.certificates {
+        let certificate = load(paths)?;
+        for name in &certificate.names {
+            resolver.add(&name.pattern(), &certificate.key);
+        }
+        resolver.prefer_default(&certificate.key);
+    }
+    add_internal(policy, files, provider, &mut resolver)?;
+    Ok(resolver)
+}
+
+/// Certificates of the internal CA for names that have no other.
+fn add_internal(
+    policy: &Policy,
+    files: &dyn Files,
+    provider: &CryptoProvider,
+    resolver: &mut Resolver,
+) -> Result<(), TlsError> {
+    if !internal::is_needed(policy) {
+        return Ok(());
+    }
+    let authority = internal::Authority::read(&policy.state_dir, files)?;
+    for site in policy.sites.iter().filter(|site| internal::serves(policy, site)) {
+        for host in &site.hosts {
+            let name = match host {
+                HostPattern::Exact(name) => name.clone(),
+                HostPattern::Wildcard(name) => format!("*{name}"),
+                HostPattern::Any => continue,
+            };
+            if !resolver.has(host) && !name.contains(':') && name.parse::<std::net::Ipv4Addr>().is_err() {
+                resolver.add(host, &authority.issue(&[name], provider)?);
+            }
+        }
+    }
+    // For clients that name no host, or one of no site.
+    let mut names: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec();
+    let literals = policy.sites.iter().flat_map(|site| &site.hosts).filter_map(|host| match host {
+        HostPattern::Exact(name) if name.parse::<std::net::IpAddr>().is_ok() => Some(name.clone()),
+        _ => None,
+    });
+    names.extend(literals);
+    names.sort();
+    names.dedup();
+    let local = authority.issue(&names, provider)?;
+    let localhost = HostPattern::Exact("localhost".to_owned());
+    if !resolver.has(&localhost) {
+        resolver.add(&localhost, &local);
+    }
+    resolver.add_default(&local);
+    Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
