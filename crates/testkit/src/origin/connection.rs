@@ -97,17 +97,14 @@ impl Connection<'_> {
         loop {
             let head = tokio::select! {
                 head = self.read_head() => head?,
-                _ = orders.wait_for(|order| *order != Order::Serve) => return Ok(Then::Close),
+                _ = orders.wait_for(|order| *order == Order::Stop) => return Ok(Then::Close),
             };
             let Some(head) = head else { return Ok(Then::Close) };
             let endpoint = Endpoint::of(head.words().1);
-            let request = match Request::new(head) {
-                Ok(request) => request,
-                Err(_) => {
-                    let bad = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-                    self.stream.write_all(bad).await?;
-                    return Ok(Then::Close);
-                }
+            let Ok(request) = Request::new(head) else {
+                let bad = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+                self.stream.write_all(bad).await?;
+                return Ok(Then::Close);
             };
             if endpoint != Endpoint::Health {
                 self.shared.requests.fetch_add(1, Ordering::SeqCst);
