@@ -281,3 +281,9 @@ fn positions_count_lines_and_characters_from_one() {
         (&3.into(), &44.into(), &46.into())
     );
 }
+
+#[test]
+fn free_ports_are_no_clash() {
+    let policy = good("listeners: ['127.0.0.1:0', '127.0.0.1:0']\nsites: { a: { to: { status: 200 } } }\n");
+    assert_eq!(policy.listeners.len(), 2);
+}

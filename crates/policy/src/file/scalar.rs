@@ -199,7 +199,7 @@ impl Scalar for Port {
     }
 }
 
-/// A time.
+/// A time that is waited for at most; never zero, which elsewhere means now one thing and now another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Time(pub Duration);
 
@@ -210,28 +210,48 @@ impl Scalar for Time {
     const EXPECTED: &'static str = "a duration such as 500ms, 10s, 2m, 1h or 1d";
 
     fn parse(text: &str, _plain: bool) -> Result<Self, Wrong> {
-        let (number, unit) = number_and_unit(text);
-        let count: u64 = digits(number).filter(|_| !number.is_empty()).ok_or_else(Wrong::default)?;
-        let seconds = match unit {
-            "ms" => return bounded_time(Duration::from_millis(count)),
-            "s" => Some(count),
-            "m" => count.checked_mul(60),
-            "h" => count.checked_mul(60 * 60),
-            "d" => count.checked_mul(24 * 60 * 60),
-            "" if count == 0 => Some(0),
-            "" => return Err(Wrong::help(format!("write the unit: {number}s for seconds"))),
-            _ => return Err(Wrong::help("units are ms, s, m, h and d")),
-        };
-        bounded_time(Duration::from_secs(seconds.unwrap_or(u64::MAX)))
+        match duration(text)? {
+            Duration::ZERO => Err(Wrong::because("a time of zero")),
+            time => Ok(Time(time)),
+        }
     }
 
     fn schema() -> Value {
-        json!({ "type": "string", "pattern": "^([0-9]+(ms|s|m|h|d)|0)$" })
+        json!({ "type": "string", "pattern": "^[0-9]+(ms|s|m|h|d)$" })
     }
 }
 
-fn bounded_time(time: Duration) -> Result<Time, Wrong> {
-    if time > TIME_MAX { Err(Wrong::because("longer than a year")) } else { Ok(Time(time)) }
+/// Reads a time.
+fn duration(text: &str) -> Result<Duration, Wrong> {
+    let (number, unit) = number_and_unit(text);
+    let count: u64 = digits(number).filter(|_| !number.is_empty()).ok_or_else(Wrong::default)?;
+    let scale = match unit {
+        "ms" => 1,
+        "s" => 1000,
+        "m" => 60 * 1000,
+        "h" => 60 * 60 * 1000,
+        "d" => 24 * 60 * 60 * 1000,
+        "" => return Err(Wrong::help(format!("write the unit: {number}s for seconds"))),
+        _ => return Err(Wrong::help("units are ms, s, m, h and d")),
+    };
+    let time = Duration::from_millis(count.saturating_mul(scale));
+    if time > TIME_MAX { Err(Wrong::because("longer than a year")) } else { Ok(time) }
+}
+
+/// A time that may be zero.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pause(pub Duration);
+
+impl Scalar for Pause {
+    const EXPECTED: &'static str = "a duration such as 0s, 500ms, 10s or 2m";
+
+    fn parse(text: &str, _plain: bool) -> Result<Self, Wrong> {
+        duration(text).map(Pause)
+    }
+
+    fn schema() -> Value {
+        Time::schema()
+    }
 }
 
 /// A time that may be unbounded.
@@ -249,7 +269,7 @@ impl Scalar for TimeOrNone {
     }
 
     fn schema() -> Value {
-        json!({ "type": "string", "pattern": "^([0-9]+(ms|s|m|h|d)|0|none)$" })
+        json!({ "type": "string", "pattern": "^([0-9]+(ms|s|m|h|d)|none)$" })
     }
 }
 
@@ -367,5 +387,79 @@ impl Scalar for StatusRange {
             { "type": "integer", "minimum": 100, "maximum": 599 },
             { "type": "string", "pattern": "^[1-5]([0-9]{2}|xx)$|^[1-5][0-9]{2}-[1-5][0-9]{2}$" },
         ] })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fmt::Debug;
+
+    #[track_caller]
+    #[allow(clippy::needless_pass_by_value, reason = "reads better in tables")]
+    fn check<T: Scalar + Debug + PartialEq>(text: &str, expected: Option<T>) {
+        let read = T::parse(text, true).ok();
+        assert!(read == expected, "{text}: {read:?}, not {expected:?}");
+    }
+
+    #[test]
+    fn times_have_units() {
+        let seconds = |seconds| Some(Time(Duration::from_secs(seconds)));
+        check("500ms", Some(Time(Duration::from_millis(500))));
+        check("10s", seconds(10));
+        check("2m", seconds(120));
+        check("1h", seconds(3600));
+        check("1d", seconds(86_400));
+        check("0s", Some(Pause(Duration::ZERO)));
+        check("none", Some(TimeOrNone(None)));
+        for wrong in [
+            "",
+            "s",
+            "10",
+            "10 s",
+            "-1s",
+            "1.5s",
+            "1S",
+            "0s",
+            "99999999999999999999s",
+            "367d",
+            "0x1s",
+            "1_0s",
+        ] {
+            check::<Time>(wrong, None);
+        }
+    }
+
+    #[test]
+    fn sizes_are_binary() {
+        check("0", Some(Bytes(0)));
+        check("512b", Some(Bytes(512)));
+        check("32k", Some(Bytes(32_768)));
+        check("1g", Some(Bytes(1 << 30)));
+        for wrong in ["", "k", "32", "1kb", "1K", "-1k", "18446744073709551615g", "1.5m"] {
+            check::<Bytes>(wrong, None);
+        }
+    }
+
+    #[test]
+    fn shares_have_two_decimals() {
+        check("95%", Some(Share(9500)));
+        check("0%", Some(Share(0)));
+        check("0.25%", Some(Share(25)));
+        check("0.5%", Some(Share(50)));
+        check("100.00%", Some(Share(10_000)));
+        for wrong in ["", "%", "95", "101%", "100.01%", "0.125%", ".5%", "5.%", "-1%", "1e1%"] {
+            check::<Share>(wrong, None);
+        }
+    }
+
+    #[test]
+    fn statuses_are_ranges() {
+        check("404", Some(StatusRange(404, 404)));
+        check("5xx", Some(StatusRange(500, 599)));
+        check("200-299", Some(StatusRange(200, 299)));
+        for wrong in ["", "99", "600", "6xx", "xx", "299-200", "200-", "2 00"] {
+            check::<StatusRange>(wrong, None);
+        }
     }
 }

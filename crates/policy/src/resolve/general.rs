@@ -2,7 +2,7 @@
 
 use crate::file::decode::{Field, OneOrMore, Problems};
 use crate::file::raw;
-use crate::file::scalar::{Bytes, Count, Time, TimeOrNone};
+use crate::file::scalar::{Bytes, Count, Pause, Time, TimeOrNone};
 use crate::model::{
     AccessLog, Bounds, CertificateFiles, Drain, Forwarding, LogTarget, Networks, OwnTimeouts, Timeouts, Tls,
 };
@@ -127,10 +127,24 @@ pub fn site_bounds(field: &Field<raw::SiteBounds>, inherited: Bounds) -> Bounds 
     Bounds { body_bytes: body.map_or(inherited.body_bytes, |bytes| bytes.0), ..inherited }
 }
 
+/// More threads than any machine has cores are a slip of the keyboard.
+const WORKERS_MAX: u32 = 1024;
+
+/// Number of workers; `None` means one per core.
+pub fn workers(field: &Field<Count>, problems: &mut Problems) -> Option<usize> {
+    let count = field.given()?;
+    if count.value.0 > WORKERS_MAX {
+        let problem = Diagnostic::error(count.at, format!("{} workers", count.value.0));
+        problems.push(problem.label(format!("expected at most {WORKERS_MAX}")));
+    }
+    Some(count.value.0 as usize)
+}
+
 /// How a drain goes.
 pub fn drain(field: &Field<raw::Drain>) -> Drain {
     let defaults = Drain { grace: Duration::ZERO, limit: seconds(30) };
     let Some(own) = field.value() else { return defaults };
+    let time = |field: &Field<Pause>, default| field.value().map_or(default, |pause| pause.0);
     Drain { grace: time(&own.grace, defaults.grace), limit: time(&own.limit, defaults.limit) }
 }
 

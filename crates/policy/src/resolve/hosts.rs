@@ -26,18 +26,17 @@ fn read(text: &str) -> Result<HostPattern, (&'static str, Option<String>)> {
     }
     let lower = text.to_ascii_lowercase();
     let lower = lower.strip_suffix('.').unwrap_or(&lower);
-    if let Some(inner) = lower.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-        let address: Ipv6Addr = inner.parse().map_err(|_| ("this is no IPv6 address", None))?;
-        return Ok(HostPattern::Exact(format!("[{address}]")));
-    }
-    if let Ok(address) = lower.parse::<Ipv6Addr>() {
-        return Err(("an IPv6 address stands in brackets", Some(format!("write \"[{address}]\""))));
+    // Kept without brackets and in its shortest form, as `wire::uri::split_authority` gives it.
+    let inner = lower.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    if let Ok(address) = inner.unwrap_or(lower).parse::<Ipv6Addr>() {
+        return Ok(HostPattern::Exact(address.to_string()));
     }
     if lower.contains("://") {
         return Err(("it has a scheme", None));
     }
     if let Some((name, port)) = lower.rsplit_once(':')
         && port.bytes().all(|byte| byte.is_ascii_digit())
+        && name.starts_with('[') == name.ends_with(']')
     {
         let help = format!("write `{name}`; ports belong to `listeners`");
         return Err(("it has a port", Some(help)));
@@ -109,12 +108,12 @@ mod tests {
         check("Shop.Example.com", exact("shop.example.com"));
         check("shop.example.com.", exact("shop.example.com"));
         check("10.0.0.1", exact("10.0.0.1"));
-        check("[::1]", exact("[::1]"));
-        check("[0:0::1]", exact("[::1]"));
+        check("[::1]", exact("::1"));
+        check("0:0::1", exact("::1"));
         check("*.example.com", Some(HostPattern::Wildcard(".example.com".to_owned())));
         check("*", Some(HostPattern::Any));
         for wrong in
-            ["", ".", "a..b", "-a.com", "a b", "a.com:80", "https://a.com", "a.*.com", "::1", "bücher.de"]
+            ["", ".", "a..b", "-a.com", "a b", "a.com:80", "https://a.com", "a.*.com", "[::1", "bücher.de"]
         {
             check(wrong, None);
         }

@@ -85,8 +85,10 @@ fn same_names(listeners: &[Listener], problems: &mut Problems) {
         let Some(earlier) = listeners[..index].iter().find(|earlier| earlier.name == later.name) else {
             continue;
         };
-        let same_address = binding(earlier.address) == binding(later.address) && later.address.port() != 0;
-        if !same_address {
+        // Reported as the same address; or both are free ports, and nobody gave them names.
+        let same_address = binding(earlier.address) == binding(later.address);
+        let free_ports = later.address.port() == 0 && later.name.ends_with(":0");
+        if !free_ports && (!same_address || later.address.port() == 0) {
             let problem = Diagnostic::error(later.at, format!("two listeners are named `{}`", later.name));
             problems.push(problem.other(earlier.at, "the other").help("give them a `name` each"));
         }

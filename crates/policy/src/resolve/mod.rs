@@ -52,7 +52,7 @@ pub fn resolve(
     let tests = tests::resolve(file, &pools, &pool_names, &sites, problems);
     let errors = pages::resolve(&file.errors, files, problems);
     let policy = Policy {
-        workers: file.workers.value().map(|workers| workers.0 as usize),
+        workers: general::workers(&file.workers, problems),
         trusted_proxies: general::networks(&file.trusted_proxies).unwrap_or_default(),
         forwarding: general::forwarding(&file.forwarded),
         drain: general::drain(&file.drain),

@@ -113,22 +113,14 @@ fn health(own: &At<raw::Health>, problems: &mut Problems) -> Option<Health> {
     let probe = probe(own, *at, problems)?;
     let count =
         |field: &Field<crate::file::scalar::Count>, default| field.value().map_or(default, |count| count.0);
-    let health = Health {
+    Some(Health {
         probe,
         every: general::time(&own.every, Duration::from_secs(2)),
         timeout: general::time(&own.timeout, Duration::from_secs(1)),
         rise: count(&own.rise, 2),
         fall: count(&own.fall, 3),
         port: own.port.value().map(|port| port.0),
-    };
-    for (field, name) in [(&own.every, "every"), (&own.timeout, "timeout")] {
-        if let Some(time) = field.given().filter(|time| time.value.0.is_zero()) {
-            problems.push(
-                Diagnostic::error(time.at, format!("`{name}` is zero")).label("expected a time above 0"),
-            );
-        }
-    }
-    Some(health)
+    })
 }
 
 fn probe(own: &raw::Health, at: Span, problems: &mut Problems) -> Option<Probe> {

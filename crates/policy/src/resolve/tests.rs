@@ -123,9 +123,7 @@ fn expected_target(to: &At<raw::ExpectedTarget>, known: &Known, problems: &mut P
 fn check(given: &At<String>, noun: &str, names: &HashSet<&str>, problems: &mut Problems) {
     if !names.contains(given.value.as_str()) {
         let problem = Diagnostic::error(given.at, format!("there is no {noun} `{}`", given.value));
-        let mut sorted: Vec<&str> = names.iter().copied().collect();
-        sorted.sort_unstable();
-        let nearest = problems.nearest(&given.value, sorted);
+        let nearest = problems.nearest(&given.value, names.iter().copied());
         problems.push(with_help(problem.label(format!("unknown {noun}")), nearest));
     }
 }

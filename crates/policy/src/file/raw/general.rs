@@ -2,7 +2,7 @@
 
 use super::{Errors, Pool, Site, Test, read_as_map, record, shape_of};
 use crate::file::decode::{Decode, Field, Named, OneOrMore, Problems, record as read_record};
-use crate::file::scalar::{Bytes, Count, Scalar, Time, TimeOrNone, Wrong};
+use crate::file::scalar::{Bytes, Count, Pause, Scalar, Time, TimeOrNone, Wrong};
 use crate::file::shape::Shape;
 use crate::file::tree::{At, Kind, Node};
 use ipnet::IpNet;
@@ -170,9 +170,9 @@ record! {
     /// How running connections end when the process is asked to stop.
     Drain("`drain`") {
         /// How long new connections are still accepted. Default: `0s`.
-        grace: Time,
+        grace: Pause,
         /// How long running requests may go on after that. Default: `30s`.
-        limit: Time,
+        limit: Pause,
     }
 }
 
