@@ -1,6 +1,6 @@
 //! Configuration to decisions, without IO.
 //!
-//! The life of a configuration: [`file`] reads the text into a tree that knows its positions and into the
+//! The life of a configuration: [`file`](mod@file) reads the text into a tree that knows its positions and into the
 //! types that mirror the file; [`resolve`] turns those into the [`model`], which cannot hold a wrong state;
 //! [`Policy`](model::Policy) is indexed by [`matching`] and decided by [`decide`]. Everything that goes wrong on the way is a
 //! [`Diagnostic`](source::Diagnostic) with a place in the file.

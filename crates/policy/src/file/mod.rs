@@ -1,8 +1,8 @@
 //! Reading the configuration: files to trees, trees to the types that mirror the file.
 //!
 //! The steps of [`load`]: read the text strictly ([`tree`]), replace `${NAME}`, append included files
-//! ([`include`]), let pools inherit (`like`), read the typed mirror ([`raw`]), and hand it to
-//! [`resolve`](crate::resolve). Only broken YAML ends early; every other mistake is collected, so that one run
+//! (`include`), let pools inherit (`like`), read the typed mirror ([`raw`]), and hand it to
+//! [`resolve`]. Only broken YAML ends early; every other mistake is collected, so that one run
 //! shows them all.
 
 pub mod decode;
