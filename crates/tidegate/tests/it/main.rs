@@ -1,1 +1,12 @@
-//! One integration binary.
+//! One integration binary that drives the real program, a module per part of its work.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+mod bodies;
+mod connections;
+mod fields;
+mod framing;
+mod interim;
+mod server_gone;
+mod upgrade;

@@ -1,0 +1,128 @@
+//! Servers that go away: a cut never looks complete, a stale connection is replaced, a dead server is left.
+
+use crate::support::{Pair, Tidegate, simple, wait_for};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use testkit::client::End;
+use testkit::origin::Origin;
+use testkit::peer::{Peer, Step};
+
+/// An address where nobody listens.
+fn nowhere() -> SocketAddr {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
+}
+
+fn ok(body: &str) -> Vec<u8> {
+    format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
+}
+
+#[test]
+fn a_cut_never_looks_complete() {
+    let pair = Pair::start();
+    for path in
+        ["/cut/5000", "/short/5000", "/cut-chunked/5000", "/cut-close/5000", "/cut/2000000", "/short/2000000"]
+    {
+        let mut client = pair.client();
+        // Where the cut came with the head there may be no answer at all; a whole one there never is.
+        if let Ok(response) = client.get("a", path) {
+            assert!(response.status == 502 || !response.complete, "{path}: {:?}", response.head);
+        }
+        let (rest, end) = client.read_to_end();
+        assert!(rest.is_empty() && end != End::StillOpen, "{path}");
+    }
+    let lines = pair.tidegate.logs(6);
+    assert!(lines.iter().all(|line| line["reason"] == "server_cut"), "{lines:#?}");
+}
+
+#[test]
+fn servers_without_an_answer_are_502() {
+    for script in [
+        vec![Step::ReadRequest, Step::Close],
+        vec![Step::ReadRequest, Step::Reset],
+        vec![Step::ReadRequest, Step::Send(b"HTTP/1.1 200 OK\r\nContent-".to_vec()), Step::Close],
+    ] {
+        let peer = Peer::start(vec![script.clone()]).unwrap();
+        let tidegate = Tidegate::start(&simple(&[peer.address], "", ""));
+        let request = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx";
+        assert_eq!(tidegate.client().request(request).unwrap().status, 502, "{script:?}");
+        assert!(tidegate.logs(1)[0]["reason"].is_string());
+    }
+}
+
+#[test]
+fn a_refused_connection_is_502_and_says_why() {
+    let tidegate = Tidegate::start(&simple(&[nowhere()], "", ""));
+    assert_eq!(tidegate.client().get("a", "/").unwrap().status, 502);
+    assert_eq!(tidegate.log_with_reason("connection_refused")["status"], 502);
+}
+
+#[test]
+fn a_failed_connect_goes_to_another_server() {
+    let origin = Origin::start("alive").unwrap();
+    let tidegate = Tidegate::start(&simple(&[nowhere(), origin.address], "", ""));
+    let mut client = tidegate.client();
+    for _ in 0..10 {
+        let request = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc";
+        let response = client.request(request).unwrap();
+        assert_eq!((response.status, response.server()), (200, "alive"));
+    }
+    let lines = tidegate.logs(10);
+    assert!(lines.iter().any(|line| line["retries"] == 1), "{lines:#?}");
+}
+
+#[test]
+fn a_stale_connection_is_replaced_unnoticed() {
+    // Each connection serves one request and closes as the next one comes in.
+    let script = vec![Step::ReadRequest, Step::Send(ok("x")), Step::AwaitBytes, Step::Reset];
+    let peer = Peer::start(vec![script]).unwrap();
+    let tidegate = Tidegate::start(&simple(&[peer.address], "", "workers: 1"));
+    let mut client = tidegate.client();
+    for _ in 0..20 {
+        assert_eq!(client.get("a", "/").unwrap().text(), "x");
+    }
+}
+
+#[test]
+fn a_connection_that_closed_while_idle_is_not_used() {
+    let script = vec![Step::ReadRequest, Step::Send(ok("x")), Step::Close];
+    let peer = Peer::start(vec![script]).unwrap();
+    let tidegate = Tidegate::start(&simple(&[peer.address], "", "workers: 1"));
+    let mut client = tidegate.client();
+    for round in 0..20 {
+        let request = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx";
+        assert_eq!(client.request(request).unwrap().status, 200, "round {round}");
+        assert!(peer.wait(|seen| seen.last().is_some_and(|last| last.over)));
+    }
+}
+
+#[test]
+fn a_request_that_may_have_had_an_effect_is_not_sent_twice() {
+    let peer = Peer::start(vec![vec![Step::ReadRequest, Step::Reset]]).unwrap();
+    let tidegate = Tidegate::start(&simple(&[peer.address], "", ""));
+    let request = "POST /order HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx";
+    assert_eq!(tidegate.client().request(request).unwrap().status, 502);
+    assert_eq!(peer.seen().len(), 1);
+}
+
+#[test]
+fn an_idempotent_request_is_sent_to_another_server() {
+    let peer = Peer::start(vec![vec![Step::ReadRequest, Step::Reset]]).unwrap();
+    let origin = Origin::start("alive").unwrap();
+    let tidegate = Tidegate::start(&simple(&[peer.address, origin.address], "", ""));
+    let mut client = tidegate.client();
+    for _ in 0..6 {
+        assert_eq!(client.get("a", "/").unwrap().server(), "alive");
+    }
+    assert!(!peer.seen().is_empty(), "the bad one was tried");
+}
+
+#[test]
+fn no_connection_of_a_client_that_left_is_used_again() {
+    let pair = Pair::with("", "workers: 1");
+    let mut client = pair.client();
+    client.send("GET /drip/1000/5 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    wait_for("the request at the server", || pair.origin.in_flight() == 1);
+    client.reset();
+    for _ in 0..5 {
+        assert_eq!(pair.client().get("a", "/n").unwrap().json()["target"], "/n");
+    }
+}
