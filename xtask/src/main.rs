@@ -1,2 +1,39 @@
-//! Tasks of the workspace.
-fn main() {}
+//! Tasks of the workspace: `cargo xtask test`, `cargo xtask ci`, `cargo xtask bench --quick`.
+//!
+//! Only the standard library, so that the first command of a newcomer starts at once.
+
+mod bench;
+mod check;
+mod run;
+mod tools;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: cargo xtask TASK
+
+  test           set up what tests need, then everything that must hold: format, lints, build, tests, docs
+  ci             the same, and the licences and advisories of dependencies where cargo-deny is installed
+  bench --quick  CPU and memory beside nginx on this machine, in a few minutes; results in bench/results/
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match words.as_slice() {
+        ["test"] => check::test(),
+        ["ci"] => check::ci(),
+        ["bench", "--quick"] => bench::quick(),
+        _ => {
+            eprint!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
