@@ -1,0 +1,219 @@
+//! Draining, the access log, descriptors, many connections, and long runs.
+
+use crate::support::{Pair, Tidegate, simple, tool, wait_for};
+use std::net::{IpAddr, Ipv4Addr};
+use testkit::client::{Client, End};
+use testkit::message::pattern;
+use testkit::origin::Origin;
+
+#[test]
+fn a_drain_lets_running_requests_finish() {
+    let mut pair = Pair::start();
+    let mut idle = pair.client();
+    assert_eq!(idle.get("a", "/").unwrap().status, 200);
+    let mut running = pair.client();
+    running.send("GET /slow/700 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    wait_for("the request at the server", || pair.origin.in_flight() == 1);
+    pair.tidegate.signal("TERM");
+    assert_eq!(idle.read_to_end(), (Vec::new(), End::Closed), "idle connections are closed");
+    let response = running.read("GET").unwrap();
+    assert_eq!(response.status, 200);
+    assert!(response.head.has_token("connection", "close"));
+    assert_eq!(pair.tidegate.wait().code(), Some(0));
+    assert!(Client::connect(pair.tidegate.address()).is_err());
+    assert_eq!(pair.tidegate.log().len(), 2, "the log is complete");
+}
+
+#[test]
+fn a_drain_ends_after_its_limit() {
+    let mut pair = Pair::with("", "drain: { limit: 300ms }");
+    let mut running = pair.client();
+    running.send("GET /slow/60000 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    wait_for("the request at the server", || pair.origin.in_flight() == 1);
+    assert_eq!(pair.tidegate.stop().code(), Some(0));
+    assert_ne!(running.read_to_end().1, End::StillOpen);
+}
+
+#[test]
+fn a_second_signal_stops_now() {
+    let mut pair = Pair::start();
+    let mut running = pair.client();
+    running.send("GET /slow/60000 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    wait_for("the request at the server", || pair.origin.in_flight() == 1);
+    let mut idle = pair.client();
+    assert_eq!(idle.get("a", "/").unwrap().status, 200);
+    pair.tidegate.signal("TERM");
+    assert_eq!(idle.read_to_end().1, End::Closed, "it is draining");
+    pair.tidegate.signal("TERM");
+    assert_eq!(pair.tidegate.wait().code(), Some(1), "requests were cut");
+}
+
+#[test]
+fn grace_keeps_accepting() {
+    let mut pair = Pair::with("", "drain: { grace: 500ms }");
+    pair.tidegate.signal("TERM");
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    assert_eq!(pair.client().get("a", "/").unwrap().status, 200);
+    assert_eq!(pair.tidegate.wait().code(), Some(0));
+}
+
+#[test]
+fn an_engine_that_dies_is_replaced() {
+    let pair = Pair::start();
+    assert_eq!(pair.client().get("a", "/").unwrap().status, 200);
+    let engine = pair.tidegate.engine_pid();
+    assert_eq!(tool::run("kill", &["-KILL", &engine.to_string()]).code, 0);
+    // The sockets stay open: a client waits for the next engine instead of being refused.
+    wait_for("the next engine", || Client::connect(pair.tidegate.address()).unwrap().get("a", "/").is_ok());
+    assert_ne!(pair.tidegate.engine_pid(), engine);
+}
+
+#[test]
+fn a_line_of_the_access_log_says_all() {
+    let pair = Pair::start();
+    let request = "POST /a%2Fb?x=\"1\" HTTP/1.1\r\nHost: Shop.Example:80\r\nContent-Length: 5\r\n\r\nhello";
+    let bytes = pair.client().request(request).unwrap().body.len();
+    let line = pair.tidegate.logs(1).remove(0);
+    for (key, wanted) in
+        [("client", "127.0.0.1"), ("method", "POST"), ("path", "/a%2Fb"), ("site", "*"), ("pool", "app")]
+    {
+        assert_eq!(line[key], wanted, "{line}");
+    }
+    assert_eq!(line["server"], pair.origin.address.to_string());
+    assert_eq!((&line["status"], &line["bytes"], &line["retries"]), (&200.into(), &bytes.into(), &0.into()));
+    assert!(line["duration_ms"].is_number() && line["first_byte_ms"].is_number(), "{line}");
+    assert_eq!(line["time"].as_str().unwrap().len(), "2026-01-01T00:00:00.000Z".len());
+    assert!(line["host"].as_str().unwrap().to_lowercase().starts_with("shop.example"));
+    assert!(line["reason"].is_null());
+}
+
+#[test]
+fn the_access_log_may_be_a_file_or_off() {
+    let origin = Origin::start("one").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("access.log");
+    let more = "observe: { access_log: { to: access.log } }";
+    let mut tidegate = Tidegate::start_in(folder, &simple(&[origin.address], "", more), &[]);
+    assert_eq!(tidegate.client().get("a", "/").unwrap().status, 200);
+    assert_eq!(tidegate.stop().code(), Some(0));
+    assert_eq!(std::fs::read_to_string(file).unwrap().lines().count(), 1);
+    assert!(tidegate.log().is_empty());
+    let mut tidegate = Tidegate::start(&simple(&[origin.address], "", "observe: { access_log: off }"));
+    assert_eq!(tidegate.client().get("a", "/").unwrap().status, 200);
+    assert_eq!(tidegate.stop().code(), Some(0));
+    assert!(tidegate.log().is_empty());
+}
+
+#[test]
+fn running_out_of_descriptors_pauses_accepting_only() {
+    let origin = Origin::start("one").unwrap();
+    let yaml = simple(&[origin.address], "", "workers: 1");
+    let tidegate = Tidegate::start_in(tempfile::tempdir().unwrap(), &yaml, &["prlimit", "--nofile=64:64"]);
+    let mut old = tidegate.client();
+    assert_eq!(old.get("a", "/").unwrap().status, 200);
+    let crowd: Vec<Client> = (0..200).map(|_| tidegate.client()).collect();
+    for _ in 0..50 {
+        assert_eq!(old.get("a", "/").unwrap().status, 200, "established connections go on");
+    }
+    drop(crowd);
+    wait_for("room", || tidegate.client().get("a", "/").is_ok_and(|response| response.status == 200));
+    assert_eq!(old.get("a", "/").unwrap().status, 200);
+}
+
+/// How many files this process may have open.
+fn descriptors() -> u64 {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap();
+    let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    line.split_whitespace().nth(3).unwrap().parse().unwrap_or(u64::MAX)
+}
+
+#[test]
+fn ten_thousand_idle_connections_are_held() {
+    const COUNT: usize = 10_000;
+    if descriptors() < COUNT as u64 + 500 {
+        eprintln!("SKIPPED: {} open files are allowed, ten thousand connections need more", descriptors());
+        return;
+    }
+    let pair = Pair::start();
+    let mut crowd: Vec<Client> = (0..COUNT)
+        .map(|number| {
+            // One source address has some 28,000 ports, and other tests use them too.
+            let source = IpAddr::V4(Ipv4Addr::new(127, 0, 1, (number / 2500) as u8));
+            let mut client = Client::connect_from(source, pair.tidegate.address()).unwrap();
+            assert_eq!(client.get("a", "/size/10").unwrap().status, 200);
+            client
+        })
+        .collect();
+    for client in crowd.iter_mut().step_by(7) {
+        assert_eq!(client.get("a", "/size/10").unwrap().body, pattern(10));
+    }
+}
+
+#[test]
+fn tens_of_thousands_of_mixed_requests_do_not_drift() {
+    let pair = Pair::with("", "observe: { access_log: off }");
+    std::thread::scope(|scope| {
+        for seed in 0..4_usize {
+            let mut client = pair.client();
+            scope.spawn(move || mixed(&mut client, seed, 6000));
+        }
+    });
+    assert!(pair.origin.connections() <= 40, "connections are kept: {}", pair.origin.connections());
+}
+
+/// Sends requests of all kinds over one connection and checks each answer.
+fn mixed(client: &mut Client, seed: usize, count: usize) {
+    let mut number = seed as u64 + 1;
+    for _ in 0..count {
+        number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let size = (number >> 40) as usize % 3000;
+        match number >> 61 {
+            0 | 1 => assert!(client.get("a", &format!("/size/{size}")).unwrap().body == pattern(size)),
+            2 => {
+                let response = client.get("a", &format!("/chunked/3/{size}")).unwrap();
+                assert!(response.body == pattern(3 * size) && response.trailers.len() == 1);
+            }
+            3 => {
+                let head = client.request(format!("HEAD /size/{size} HTTP/1.1\r\nHost: a\r\n\r\n")).unwrap();
+                assert_eq!(head.value("content-length"), Some(size.to_string().as_str()));
+            }
+            4 => {
+                let mut request =
+                    format!("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: {size}\r\n\r\n").into_bytes();
+                request.extend(pattern(size));
+                assert!(client.request(&request).unwrap().body == pattern(size));
+            }
+            5 => {
+                let mut request = format!(
+                    "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n",
+                    size + 1
+                )
+                .into_bytes();
+                request.extend(pattern(size + 1));
+                request.extend_from_slice(b"\r\n0\r\n\r\n");
+                assert!(client.request(&request).unwrap().body == pattern(size + 1));
+            }
+            6 => assert_eq!(client.get("a", "/status/304").unwrap().status, 304),
+            _ => {
+                client
+                    .send("GET /size/1 HTTP/1.1\r\nHost: a\r\n\r\nGET /size/2 HTTP/1.1\r\nHost: a\r\n\r\n")
+                    .unwrap();
+                assert_eq!(client.read("GET").unwrap().body.len(), 1);
+                assert_eq!(client.read("GET").unwrap().body.len(), 2);
+            }
+        }
+    }
+}
+
+#[test]
+fn wrk_finds_no_error() {
+    let pair = Pair::start();
+    let url = format!("http://{}/size/1000", pair.tidegate.address());
+    let output = tool::run("wrk", &["-t1", "-c16", "-d2s", &url]);
+    assert_eq!(output.code, 0, "{}", output.stderr);
+    assert!(
+        !output.stdout.contains("Socket errors") && !output.stdout.contains("Non-2xx"),
+        "{}",
+        output.stdout
+    );
+}

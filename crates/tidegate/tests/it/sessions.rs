@@ -1,0 +1,241 @@
+//! Sessions that stay on their server, balancing, and servers that leave and come back.
+
+use crate::support::{Tidegate, simple, wait_for};
+use testkit::client::{Client, Response};
+use testkit::load::Load;
+use testkit::origin::Origin;
+
+fn origins(names: &[&str]) -> Vec<Origin> {
+    names.iter().map(|name| Origin::start(name).unwrap()).collect()
+}
+
+fn start(origins: &[Origin], pool: &str) -> Tidegate {
+    let addresses: Vec<_> = origins.iter().map(|origin| origin.address).collect();
+    Tidegate::start(&simple(&addresses, pool, ""))
+}
+
+fn with_cookie(client: &mut Client, path: &str, cookie: &str) -> Response {
+    client.request(format!("GET {path} HTTP/1.1\r\nHost: a\r\nCookie: {cookie}\r\n\r\n")).unwrap()
+}
+
+/// The pair `name=value` of the first `Set-Cookie`.
+fn set_cookie(response: &Response) -> Option<String> {
+    response.value("set-cookie").map(|value| value.split(';').next().unwrap().to_owned())
+}
+
+#[test]
+fn our_cookie_keeps_a_session_on_its_server() {
+    let origins = origins(&["a", "b", "c"]);
+    let tidegate = start(&origins, ", sticky: cookie");
+    let mut client = tidegate.client();
+    for _ in 0..6 {
+        let first = client.get("a", "/").unwrap();
+        let attributes = first.value("set-cookie").unwrap().to_ascii_lowercase();
+        assert!(attributes.contains("httponly") && attributes.contains("samesite=lax"), "{attributes}");
+        assert!(!attributes.contains("secure"), "over plain HTTP it would be lost");
+        let cookie = set_cookie(&first).unwrap();
+        assert!(cookie.starts_with("tidegate="));
+        for number in 0..10 {
+            let next =
+                with_cookie(&mut client, &format!("/{number}?x={number}"), &format!("other=1; {cookie}"));
+            assert_eq!(next.server(), first.server());
+            assert_eq!(set_cookie(&next), None, "a session that stays needs no new cookie");
+        }
+    }
+}
+
+#[test]
+fn a_forged_cookie_is_worth_nothing() {
+    let origins = origins(&["a", "b"]);
+    let tidegate = start(&origins, ", sticky: cookie");
+    let mut client = tidegate.client();
+    let cookie = set_cookie(&client.get("a", "/").unwrap()).unwrap();
+    for forged in [
+        format!("{cookie}x"),
+        cookie[..cookie.len() - 1].to_owned(),
+        "tidegate=AAAA".to_owned(),
+        "tidegate=".to_owned(),
+    ] {
+        let response = with_cookie(&mut client, "/", &forged);
+        assert_eq!(response.status, 200);
+        assert!(set_cookie(&response).is_some(), "{forged} was believed");
+    }
+}
+
+#[test]
+fn a_session_moves_once_when_its_server_is_gone() {
+    let mut origins = origins(&["a", "b", "c"]);
+    let tidegate = start(
+        &origins,
+        ", sticky: cookie, health: { path: /healthz, every: 100ms, timeout: 1s, rise: 1, fall: 1 }",
+    );
+    let mut client = tidegate.client();
+    let first = client.get("a", "/").unwrap();
+    let cookie = set_cookie(&first).unwrap();
+    let at = origins.iter().position(|origin| origin.name == first.server()).unwrap();
+    let gone = origins.remove(at);
+    let address = gone.address;
+    gone.kill();
+    let moved = with_cookie(&mut client, "/", &cookie);
+    assert_eq!(moved.status, 200);
+    assert_ne!(moved.server(), first.server());
+    let cookie = set_cookie(&moved).expect("a new cookie says where it is now");
+    let _back = Origin::start_at(first.server(), address).unwrap();
+    wait_for("the server's return", || {
+        (0..6).any(|_| client.get("a", "/").unwrap().server() == first.server())
+    });
+    for _ in 0..10 {
+        let next = with_cookie(&mut client, "/", &cookie);
+        assert_eq!(next.server(), moved.server(), "it stays moved");
+        assert_eq!(set_cookie(&next), None);
+    }
+    assert!(tidegate.log().iter().any(|line| line["session"] == "moved"));
+}
+
+#[test]
+fn the_applications_own_cookie_keeps_a_session_too() {
+    let origins = origins(&["a", "b", "c"]);
+    let tidegate = start(&origins, ", sticky: { by: cookie.ID }");
+    let mut client = tidegate.client();
+    for id in 0..12 {
+        let taught = client.get("a", &format!("/cookie/ID/s{id}")).unwrap();
+        for number in 0..5 {
+            let next = with_cookie(&mut client, &format!("/{number}"), &format!("ID=s{id}"));
+            assert_eq!(next.server(), taught.server(), "the answer's Set-Cookie made the record");
+            assert_eq!(next.value("set-cookie"), None, "nothing is added");
+        }
+        let presented = with_cookie(&mut client, "/", &format!("ID=p{id}"));
+        for _ in 0..5 {
+            assert_eq!(with_cookie(&mut client, "/", &format!("ID=p{id}")).server(), presented.server());
+        }
+    }
+}
+
+#[test]
+fn sessions_hold_on_every_worker() {
+    let origins = origins(&["a", "b", "c", "d"]);
+    let tidegate = start(&origins, ", sticky: { by: header.x-user }");
+    let request = "GET / HTTP/1.1\r\nHost: a\r\nX-User: 7\r\n\r\n";
+    let server = tidegate.client().request(request).unwrap().server().to_owned();
+    for _ in 0..40 {
+        assert_eq!(tidegate.client().request(request).unwrap().server(), server);
+    }
+}
+
+#[test]
+fn round_robin_goes_round_by_weight() {
+    let origins = origins(&["a", "b"]);
+    let tidegate = Tidegate::start(&format!(
+        "listeners: [{{ name: web, address: \"127.0.0.1:0\" }}]
+pools: {{ app: {{ servers: [{{ address: \"{}\", weight: 3 }}, \"{}\"] }} }}
+sites: {{ '*': {{ to: app }} }}\nworkers: 1\n",
+        origins[0].address, origins[1].address
+    ));
+    let mut client = tidegate.client();
+    for _ in 0..40 {
+        client.get("x", "/").unwrap();
+    }
+    assert_eq!((origins[0].requests(), origins[1].requests()), (30, 10));
+}
+
+#[test]
+fn every_way_of_balancing_uses_all_servers() {
+    for balance in ["round_robin", "least_requests", "p2c", "ring_hash(path)"] {
+        let origins = origins(&["a", "b", "c"]);
+        let tidegate = start(&origins, &format!(", balance: \"{balance}\""));
+        let mut client = tidegate.client();
+        for number in 0..90 {
+            assert_eq!(client.get("x", &format!("/{number}")).unwrap().status, 200);
+        }
+        for origin in &origins {
+            assert!(origin.requests() >= 8, "{balance}: {} had {}", origin.name, origin.requests());
+        }
+    }
+}
+
+#[test]
+fn a_hash_ring_sends_the_same_to_the_same() {
+    let origins = origins(&["a", "b", "c"]);
+    let tidegate = start(&origins, ", balance: ring_hash(path)");
+    for number in 0..20 {
+        let path = format!("/{number}");
+        let first = tidegate.client().get("x", &path).unwrap().server().to_owned();
+        for _ in 0..4 {
+            assert_eq!(tidegate.client().get("x", &path).unwrap().server(), first);
+        }
+    }
+}
+
+#[test]
+fn a_failing_server_is_left_and_taken_back() {
+    let origins = origins(&["a", "b"]);
+    let tidegate =
+        start(&origins, ", health: { path: /healthz, every: 50ms, timeout: 1s, rise: 2, fall: 2 }");
+    let mut client = tidegate.client();
+    let mut both = |wanted: &[&str]| {
+        let mut seen: Vec<String> =
+            (0..8).map(|_| client.get("x", "/").unwrap().server().to_owned()).collect();
+        seen.sort();
+        seen.dedup();
+        seen == wanted
+    };
+    assert!(both(&["a", "b"]));
+    origins[0].fail(true);
+    wait_for("a to be left", || both(&["b"]));
+    origins[0].fail(false);
+    wait_for("a to be taken back", || both(&["a", "b"]));
+    assert!(
+        tidegate.stderr().iter().any(|line| line.contains("500")),
+        "the log says why:\n{}",
+        tidegate.stderr().join("\n")
+    );
+}
+
+#[test]
+fn without_a_server_that_is_up_it_is_503() {
+    let origins = origins(&["a"]);
+    origins[0].fail(true);
+    let tidegate = start(&origins, ", health: { path: /healthz, every: 50ms }");
+    assert_eq!(tidegate.client().get("x", "/").unwrap().status, 503, "from the first request on");
+    tidegate.log_with_reason("no_server_up");
+    origins[0].fail(false);
+    wait_for("its return", || tidegate.client().get("x", "/").unwrap().status == 200);
+}
+
+#[test]
+fn checks_by_connecting_only() {
+    let mut origins = origins(&["a", "b"]);
+    let tidegate = start(&origins, ", health: { tcp: true, every: 50ms, fall: 1, rise: 1 }");
+    origins.remove(0).kill();
+    let mut client = tidegate.client();
+    for _ in 0..10 {
+        assert_eq!(client.get("x", "/").unwrap().server(), "b");
+    }
+}
+
+#[test]
+fn killing_one_of_three_under_load_fails_no_request() {
+    let mut origins = origins(&["a", "b", "c"]);
+    let tidegate =
+        start(&origins, ", health: { path: /healthz, every: 100ms, timeout: 1s, rise: 1, fall: 1 }");
+    let load = Load::start(tidegate.address(), "x", 8, 4000);
+    let progress = |count: u64| {
+        let goal = load.answered() + count;
+        wait_for("the load to go on", || load.answered() >= goal);
+    };
+    progress(500);
+    for _ in 0..3 {
+        let one = origins.remove(0);
+        let (name, address) = (one.name.clone(), one.address);
+        one.kill();
+        progress(1000);
+        let back = Origin::start_at(&name, address).unwrap();
+        progress(500);
+        wait_for("requests at the server that is back", || back.requests() > 0);
+        origins.push(back);
+    }
+    let report = load.stop();
+    assert_eq!(report.failed(), 0, "{report:?}");
+    assert!(report.good > 4000, "{report:?}");
+    println!("{report:?}");
+}

@@ -1,0 +1,199 @@
+//! TLS as curl and openssl see it.
+
+use crate::support::{Tidegate, tool, wait_for};
+use std::path::Path;
+use testkit::origin::Origin;
+
+/// A balancer with an internal authority, one plain and one TLS listener.
+fn start() -> (Tidegate, Origin) {
+    let origin = Origin::start("one").unwrap();
+    let yaml = format!(
+        "listeners: [{{ name: web, address: \"127.0.0.1:0\" }}, {{ name: secure, address: \"127.0.0.1:0\", tls: true }}]
+tls: {{ internal: true }}
+pools: {{ app: {{ servers: [\"{}\"], sticky: cookie }} }}
+sites:
+  shop.example: {{ to: app, redirect_to_https: false }}
+  moved.example: {{ to: app }}
+  \"*.wild.example\": {{ to: app }}
+",
+        origin.address
+    );
+    (Tidegate::start(&yaml), origin)
+}
+
+/// Asks over TLS by name.
+fn curl(tidegate: &Tidegate, host: &str, more: &[&str]) -> tool::Output {
+    let address = tidegate.addresses["secure"];
+    let authority = tidegate.folder.path().join("state/internal-ca.pem");
+    let resolve = format!("{host}:{}:127.0.0.1", address.port());
+    let url = format!("https://{host}:{}/x", address.port());
+    let mut arguments = vec!["--cacert", authority.to_str().unwrap(), "--resolve", &resolve, "-i"];
+    arguments.extend(more);
+    arguments.push(&url);
+    tool::curl(&arguments)
+}
+
+#[test]
+fn curl_trusts_the_internal_authority() {
+    let (tidegate, _origin) = start();
+    for host in ["shop.example", "moved.example", "any.wild.example"] {
+        for version in [["--tlsv1.3", "--tls-max", "1.3"], ["--tlsv1.2", "--tls-max", "1.2"]] {
+            let output = curl(&tidegate, host, &version);
+            assert_eq!(output.code, 0, "{host} {version:?}: {}", output.stderr);
+            assert!(output.stdout.starts_with("HTTP/1.1 200"), "{}", output.stdout);
+            assert!(
+                output.stdout.contains("\"X-Forwarded-Proto\",\"https\"")
+                    || output.stdout.to_lowercase().contains("\"x-forwarded-proto\",\"https\"")
+            );
+        }
+    }
+    let cookie = curl(&tidegate, "shop.example", &[]).stdout.to_lowercase();
+    let line = cookie.lines().find(|line| line.starts_with("set-cookie:")).unwrap().to_owned();
+    assert!(line.contains("secure"), "{line}");
+}
+
+#[test]
+fn plain_requests_are_sent_to_https() {
+    let (tidegate, origin) = start();
+    let response = tidegate.client().get("moved.example", "/a?b=c").unwrap();
+    let port = tidegate.addresses["secure"].port();
+    assert_eq!(response.status, 308);
+    let location = response.value("location").unwrap();
+    assert!(location.starts_with("https://moved.example") && location.ends_with("/a?b=c"), "{location}");
+    // With port 0 in the file the real one is known only to the supervisor.
+    assert!(
+        location.contains(&format!(":{port}/")) || location.contains("example/") || location.contains(":0/")
+    );
+    assert_eq!(origin.requests(), 0);
+    assert_eq!(tidegate.client().get("shop.example", "/").unwrap().status, 200);
+}
+
+#[test]
+fn a_host_that_no_site_has_is_misdirected() {
+    let (tidegate, _origin) = start();
+    let output = curl(&tidegate, "shop.example", &["-H", "Host: other.example"]);
+    assert!(output.stdout.starts_with("HTTP/1.1 421"), "{}", output.stdout);
+}
+
+#[test]
+fn sessions_resume_with_both_versions() {
+    let (tidegate, _origin) = start();
+    let address = tidegate.addresses["secure"].to_string();
+    for version in ["-tls1_2", "-tls1_3"] {
+        let file = tidegate.folder.path().join(format!("session{version}"));
+        let file = file.to_str().unwrap();
+        let connect = ["s_client", "-connect", &address, "-servername", "shop.example", version];
+        let request = "GET / HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n\r\n";
+        let first = [&connect[..], &["-ign_eof", "-sess_out", file]].concat();
+        let output = tool::run_with("openssl", &first, request);
+        assert!(output.stdout.contains("New, TLSv1"), "{}", output.stdout);
+        let again = [&connect[..], &["-ign_eof", "-sess_in", file]].concat();
+        let output = tool::run_with("openssl", &again, request);
+        assert!(output.stdout.contains("Reused, TLSv1"), "{version}: {}", output.stdout);
+        assert!(output.stdout.contains("HTTP/1.1 200"), "{}", output.stdout);
+    }
+}
+
+#[test]
+fn the_protocol_is_agreed_on() {
+    let (tidegate, _origin) = start();
+    let address = tidegate.addresses["secure"].to_string();
+    let arguments = ["s_client", "-connect", &address, "-servername", "shop.example", "-alpn", "h2,http/1.1"];
+    assert!(tool::run("openssl", &arguments).stdout.contains("ALPN protocol: http/1.1"));
+}
+
+/// Makes a certificate that signs itself.
+fn certificate(folder: &Path, name: &str, host: &str) {
+    let path = |end: &str| folder.join(format!("{name}.{end}")).to_str().unwrap().to_owned();
+    let (names, subject) = (format!("subjectAltName=DNS:{host}"), format!("/CN={name}"));
+    let output = tool::run(
+        "openssl",
+        &[
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-days",
+            "30",
+            "-subj",
+            &subject,
+            "-addext",
+            &names,
+            "-keyout",
+            &path("key"),
+            "-out",
+            &path("pem"),
+        ],
+    );
+    assert_eq!(output.code, 0, "{}", output.stderr);
+}
+
+#[test]
+fn certificates_from_files_are_chosen_by_name() {
+    let origin = Origin::start("one").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    certificate(folder.path(), "default", "a.example");
+    certificate(folder.path(), "wild", "*.b.example");
+    certificate(folder.path(), "exact", "x.b.example");
+    let yaml = format!(
+        "listeners: [{{ name: secure, address: \"127.0.0.1:0\", tls: true }}]
+tls: {{ certificates: [{{ cert: default.pem, key: default.key }}, {{ cert: wild.pem, key: wild.key }}] }}
+pools: {{ app: {{ servers: [\"{}\"] }} }}
+sites:
+  a.example: {{ to: app }}
+  \"*.b.example\": {{ to: app }}
+  x.b.example: {{ to: app, tls: {{ certificates: [{{ cert: exact.pem, key: exact.key }}] }} }}
+",
+        origin.address
+    );
+    let tidegate = Tidegate::start_in(folder, &yaml, &[]);
+    let address = tidegate.addresses["secure"].to_string();
+    for (name, wanted) in [
+        ("a.example", "default"),
+        ("y.b.example", "wild"),
+        ("x.b.example", "exact"),
+        ("unknown.example", "default"),
+    ] {
+        let output = tool::run("openssl", &["s_client", "-connect", &address, "-servername", name]);
+        assert!(
+            output.stdout.contains(&format!("CN = {wanted}"))
+                || output.stdout.contains(&format!("CN={wanted}")),
+            "{name}: {}",
+            output.stdout
+        );
+    }
+}
+
+#[test]
+fn a_client_that_never_shakes_hands_is_closed() {
+    let origin = Origin::start("one").unwrap();
+    let tidegate = Tidegate::start(&format!(
+        "listeners: [{{ name: web, address: \"127.0.0.1:0\", tls: true }}]
+timeouts: {{ handshake: 300ms }}\ntls: {{ internal: true }}
+pools: {{ app: {{ servers: [\"{}\"] }} }}\nsites: {{ shop.example: {{ to: app }} }}\n",
+        origin.address
+    ));
+    let mut silent = tidegate.client();
+    let mut plain = tidegate.client();
+    plain.send("GET / HTTP/1.1\r\nHost: shop.example\r\n\r\n").unwrap();
+    assert_ne!(plain.read_to_end().1, testkit::client::End::StillOpen);
+    assert_ne!(silent.read_to_end().1, testkit::client::End::StillOpen);
+    wait_for("service all the same", || {
+        let output = tool::run_with(
+            "openssl",
+            &[
+                "s_client",
+                "-connect",
+                &tidegate.address().to_string(),
+                "-servername",
+                "shop.example",
+                "-ign_eof",
+            ],
+            "GET / HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n\r\n",
+        );
+        output.stdout.contains("HTTP/1.1 200")
+    });
+}
