@@ -3,6 +3,7 @@
 //! The modules stand in the order in which a request meets them. `ARCHITECTURE.md` tells the life of a
 //! request from accept to access log.
 
+pub mod cli;
 pub mod process;
 pub mod engine;
 pub mod worker;
@@ -13,6 +14,7 @@ pub mod path;
 pub mod upstream;
 pub mod state;
 pub mod observe;
+pub mod demo;
 
 mod error;
 

@@ -22,6 +22,13 @@ pub struct Bundle {
     globs: BTreeMap<PathBuf, Vec<PathBuf>>,
 }
 
+impl Bundle {
+    /// Adds a file that the configuration needs without naming it.
+    pub fn insert(&mut self, path: PathBuf, contents: Vec<u8>) {
+        self.files.insert(path, contents);
+    }
+}
+
 impl Files for Bundle {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         self.files.get(path).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())

@@ -11,8 +11,11 @@
 //! sockets while the old one drains. [`state_dir`] keeps what must survive all of them.
 
 pub mod channel;
+pub mod child;
+pub mod configuration;
 pub mod disk;
 pub mod handover;
 pub mod limits;
 pub mod sockets;
 pub mod state_dir;
+pub mod supervisor;

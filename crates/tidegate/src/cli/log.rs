@@ -1,0 +1,24 @@
+//! The program's own log: lines on standard error, apart from the access log.
+
+use super::report;
+use tracing_subscriber::EnvFilter;
+
+/// Chooses what is logged, in the syntax of `tracing`'s filters (`debug`, `tidegate::upstream=trace`).
+const VARIABLE: &str = "TIDEGATE_LOG";
+
+/// From `info` on, unless the environment says otherwise.
+pub fn start() {
+    start_from("info");
+}
+
+/// From `warn` on: where what is printed matters more than what is logged.
+pub fn start_quiet() {
+    start_from("warn");
+}
+
+fn start_from(default: &str) {
+    let filter = EnvFilter::try_from_env(VARIABLE).unwrap_or_else(|_| EnvFilter::new(default));
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_target(false);
+    // Only a test that runs two commands in one process gets here twice; the first one's log stays.
+    let _ = lines.with_ansi(report::colors()).with_writer(std::io::stderr).try_init();
+}
