@@ -7,7 +7,7 @@
 use crate::observe::access_log::LogSink;
 use crate::state::{Pools, Sessions};
 use crate::upstream::health::Checker;
-use crate::worker::{self, Descriptors, Mailboxes, Message, WorkerSetup};
+use crate::worker::{self, Descriptors, Mailboxes, Order, WorkerSetup};
 use policy::decide::{CookieKeys, Rules};
 use policy::model::{Drain, Policy};
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -88,7 +88,7 @@ impl Engine {
         let (mailboxes, receivers) = Mailboxes::new(setup.workers);
         let mailboxes = Arc::new(mailboxes);
         let mut workers = Vec::with_capacity(setup.workers);
-        for ((index, messages), sockets) in receivers.into_iter().enumerate().zip(sockets) {
+        for ((index, given), sockets) in receivers.into_iter().enumerate().zip(sockets) {
             let setup = WorkerSetup {
                 index,
                 rules: Arc::clone(&rules),
@@ -99,7 +99,7 @@ impl Engine {
                 sessions: Arc::clone(&sessions),
                 descriptors: Arc::clone(&descriptors),
                 mailboxes: Arc::clone(&mailboxes),
-                messages,
+                given,
                 seed: seed(),
             };
             let thread = std::thread::Builder::new()
@@ -118,12 +118,12 @@ impl Engine {
     /// Stops accepting after `drain.grace`, lets running requests finish, ends what is left after
     /// `drain.limit`. Returns at once.
     pub fn drain(&self, drain: Drain) {
-        self.mailboxes.tell_all(|| Message::Drain(drain));
+        self.mailboxes.command(Order::Drain(drain));
     }
 
     /// Ends everything at once.
     pub fn stop(&self) {
-        self.mailboxes.tell_all(|| Message::Stop);
+        self.mailboxes.command(Order::Stop);
     }
 
     /// Returns when all workers have ended and the access log is written; at once when called again.

@@ -3,7 +3,7 @@
 //! The kernel spreads connections blindly over the workers' sockets. A worker that has clearly more than another hands a
 //! new connection on before it reads a byte of it, so a connection begins from its socket alone.
 
-use crate::worker::{ClientPermit, Message, Worker};
+use crate::worker::{ClientPermit, Worker};
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
@@ -70,7 +70,7 @@ fn place(worker: &Rc<Worker>, stream: TcpStream, arrival: Arrival) {
         return worker.serve(stream, arrival);
     }
     let Ok(socket) = stream.into_std() else { return };
-    if let Err(message) = peers.send(least, Message::Connection(socket, arrival)) {
-        worker.take(message);
+    if let Err(given) = peers.give(least, (socket, arrival)) {
+        worker.take_over(given);
     }
 }

@@ -10,7 +10,7 @@ mod timer;
 
 pub use buffers::{BUFFER_BYTES, Buffer};
 pub use descriptors::{ClientPermit, Descriptors, ServerPermit};
-pub use mailbox::{Mailboxes, Message};
+pub use mailbox::{Given, Mailboxes, Order};
 pub use timer::{TICK, Timer, Wheel};
 
 use crate::http::h1::{Active, connection};
@@ -56,7 +56,7 @@ pub struct WorkerSetup {
     /// Everybody's mailboxes.
     pub mailboxes: Arc<Mailboxes>,
     /// Its own.
-    pub messages: Receiver<Message>,
+    pub given: Receiver<Given>,
     /// Seeds its dice.
     pub seed: u64,
 }
@@ -116,13 +116,11 @@ impl Worker {
         self.publish_load(1);
     }
 
-    /// Begins to serve a connection that comes in a message.
-    pub fn take(self: &Rc<Self>, message: Message) {
-        if let Message::Connection(socket, arrival) = message {
-            match TcpStream::from_std(socket) {
-                Ok(stream) => self.serve(stream, arrival),
-                Err(error) => tracing::debug!(%error, "a connection could not be taken over"),
-            }
+    /// Begins to serve a connection that another worker has accepted.
+    pub fn take_over(self: &Rc<Self>, (socket, arrival): Given) {
+        match TcpStream::from_std(socket) {
+            Ok(stream) => self.serve(stream, arrival),
+            Err(error) => tracing::debug!(%error, "a connection could not be taken over"),
         }
     }
 
@@ -212,40 +210,41 @@ async fn serve(setup: WorkerSetup) {
         })
         .collect();
     let ticking = tokio::task::spawn_local(tick(Rc::clone(&worker)));
-    obey(&worker, setup.messages, accepting).await;
+    obey(&worker, setup.given, accepting).await;
     ticking.abort();
     if let Some(log) = &worker.log {
         log.flush();
     }
 }
 
-/// Does what the mailbox says, until the worker is to end.
-async fn obey(worker: &Rc<Worker>, mut messages: Receiver<Message>, accepting: Vec<JoinHandle<()>>) {
-    let drain = loop {
-        match messages.recv().await {
-            Some(message @ Message::Connection(..)) => worker.take(message),
-            Some(Message::Drain(drain)) => break drain,
-            Some(Message::Stop) | None => return,
+/// Takes over what other workers give and follows orders, until this worker is to end.
+async fn obey(worker: &Rc<Worker>, mut given: Receiver<Given>, accepting: Vec<JoinHandle<()>>) {
+    let mut orders = worker.mailboxes.orders();
+    let taking_over = async {
+        while let Some(given) = given.recv().await {
+            worker.take_over(given);
+        }
+    };
+    let following = async {
+        // An error means that nobody can give orders any more, which is an order to end.
+        let drain = match orders.wait_for(|order| *order != Order::Serve).await.as_deref() {
+            Ok(Order::Drain(drain)) => *drain,
+            _ => return,
+        };
+        tokio::select! {
+            () = drain_out(worker, drain, accepting) => {}
+            _ = orders.wait_for(|order| *order == Order::Stop) => {}
         }
     };
     tokio::select! {
-        () = drain_out(worker, drain, accepting) => {}
-        () = until_stop(worker, &mut messages) => {}
+        () = following => {}
+        // Never ends while this worker holds the mailboxes.
+        () = taking_over => {}
     }
     worker.phase.set(Phase::Stopping);
     worker.wheel.wake_all();
     // One round, so that what is cut off gets its line in the log.
     tokio::task::yield_now().await;
-}
-
-async fn until_stop(worker: &Rc<Worker>, messages: &mut Receiver<Message>) {
-    loop {
-        match messages.recv().await {
-            Some(message @ Message::Connection(..)) => worker.take(message),
-            Some(Message::Drain(_)) => {}
-            Some(Message::Stop) | None => return,
-        }
-    }
 }
 
 /// Returns when the last connection has ended, or the time for that is over.
