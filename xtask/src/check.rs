@@ -84,7 +84,8 @@ fn run_tests(mut command: Command, results: &mut Vec<String>) -> Result<(), Fail
 /// All result lines as one of the same form.
 fn summary(results: &[String]) -> String {
     let sum = |word: &str| results.iter().map(|line| count(line, word)).sum::<u64>();
-    let verdict = if results.iter().all(|line| line.starts_with("test result: ok")) { "ok" } else { "FAILED" };
+    let verdict =
+        if results.iter().all(|line| line.starts_with("test result: ok")) { "ok" } else { "FAILED" };
     format!(
         "test result: {verdict}. {} passed; {} failed; {} ignored; in {} binaries",
         sum("passed"),
@@ -106,7 +107,8 @@ mod tests {
 
     #[test]
     fn result_lines_are_summed() {
-        let line = "test result: ok. 9 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.07s";
+        let line =
+            "test result: ok. 9 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.07s";
         let bad = "test result: FAILED. 2 passed; 3 failed; 0 ignored; 0 measured; 0 filtered out";
         assert_eq!(
             summary(&[line.to_owned(), line.to_owned()]),

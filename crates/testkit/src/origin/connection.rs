@@ -307,7 +307,8 @@ impl Connection<'_> {
         let mut message = (self.head(request, 200, framing) + "\r\n").into_bytes();
         if !request.is_head() {
             let mut hash = FNV_START;
-            for chunk in 0..count {
+            // A chunk of nothing would be the last one.
+            for chunk in 0..if bytes == 0 { 0 } else { count } {
                 let data = pattern_part(chunk * bytes, bytes);
                 hash = fnv_continue(hash, &data);
                 message.extend_from_slice(format!("{bytes:x}\r\n").as_bytes());

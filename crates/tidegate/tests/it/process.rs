@@ -171,7 +171,8 @@ fn mixed(client: &mut Client, seed: usize, count: usize) {
             0 | 1 => assert!(client.get("a", &format!("/size/{size}")).unwrap().body == pattern(size)),
             2 => {
                 let response = client.get("a", &format!("/chunked/3/{size}")).unwrap();
-                assert!(response.body == pattern(3 * size) && response.trailers.len() == 1);
+                assert!(response.body == pattern(3 * size), "chunks of {size}");
+                assert_eq!(response.trailers.len(), 1, "chunks of {size}");
             }
             3 => {
                 let head = client.request(format!("HEAD /size/{size} HTTP/1.1\r\nHost: a\r\n\r\n")).unwrap();

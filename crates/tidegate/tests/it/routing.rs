@@ -36,7 +36,7 @@ fn requests_go_where_host_path_and_fields_say() {
       - { path: /exact, to: b }
       - { path: \"/api/*\", to: b }
       - { path: \"/users/{id}\", to: c }
-      - { path: { regex: \"^/v[0-9]+/\" }, to: c }
+      - { path: { regex: \"/v[0-9]+/.*\" }, to: c }
       - { header: { x-tier: gold }, to: b }
       - { cookie: { beta: { present: true } }, to: c }
       - { query: { v: { in: [\"2\", \"3\"] } }, to: c }

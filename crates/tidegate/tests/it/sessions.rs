@@ -89,7 +89,7 @@ fn a_session_moves_once_when_its_server_is_gone() {
         assert_eq!(next.server(), moved.server(), "it stays moved");
         assert_eq!(set_cookie(&next), None);
     }
-    assert!(tidegate.log().iter().any(|line| line["session"] == "moved"));
+    wait_for("the move in the log", || tidegate.log().iter().any(|line| line["session"] == "moved"));
 }
 
 #[test]
