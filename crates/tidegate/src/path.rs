@@ -24,6 +24,10 @@ use std::time::Instant;
 /// Servers that are tried for one request at most.
 const ATTEMPTS_MAX: u32 = 3;
 
+/// Kept connections that may turn out to be closed before a request gives up. After the first one all others to that
+/// server are thrown away, so more than one means that several servers have gone at once.
+const STALE_MAX: u32 = 3;
+
 /// What becomes of the client's connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum After {
@@ -161,13 +165,16 @@ async fn forward(
     };
     let mut tried = Excluded::default();
     let mut last = (ProxyError::NoServerUp, None);
-    for attempt in 0..ATTEMPTS_MAX {
+    let mut stale = 0;
+    let mut attempts = 0;
+    while attempts < ATTEMPTS_MAX {
         let Some(pick) = route.pick(client, active, request, &tried) else { break };
-        request.retries = attempt;
+        request.retries = attempts + stale;
         let timeouts = facts::timeouts(policy, decided, pick.pool.0);
         let connection = match route.connect(client, active, &body, pick, &timeouts).await {
             Ok(connection) => connection,
             Err(error) => {
+                attempts += 1;
                 tried.add(pick.pool, pick.server);
                 last = (error, Some(pick.into()));
                 continue;
@@ -177,8 +184,13 @@ async fn forward(
         match route.attempt(client, active, request, &mut body, pick, &timeouts, connection).await {
             Attempt::Done(after) => return after,
             Attempt::Again(error) => {
-                // That a kept connection was closed meanwhile says nothing about its server.
-                if !reused {
+                if reused && stale < STALE_MAX {
+                    // That a kept connection was closed meanwhile says nothing about its server, but something about the
+                    // others that are kept.
+                    stale += 1;
+                    worker.idle.clear(worker.server_number(pick));
+                } else {
+                    attempts += 1;
                     tried.add(pick.pool, pick.server);
                 }
                 last = (error, Some(pick.into()));

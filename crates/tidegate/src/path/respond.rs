@@ -210,8 +210,10 @@ async fn send(
         }
     })
     .await;
-    request.tally.bytes_out += written as u64;
     sent?;
+    if active.head.method != Method::Head {
+        request.tally.bytes_out = content.body.len() as u64;
+    }
     Ok(match (keep_alive, keeps) {
         (true, _) => After::KeepAlive,
         (false, true) => After::Close,

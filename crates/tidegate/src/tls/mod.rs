@@ -73,6 +73,10 @@ fn resolver(policy: &Policy, files: &dyn Files, provider: &CryptoProvider) -> Re
         Certificate::load(paths, files, provider)
             .map_err(|source| TlsError::Certificate { path: paths.cert.display().to_string(), source })
     };
+    let shared: Vec<Certificate> = policy.tls.certificates.iter().map(load).collect::<Result<_, _>>()?;
+    for certificate in &shared {
+        resolver.add_default(&certificate.key);
+    }
     for site in &policy.sites {
         for paths in &site.tls.certificates {
             let certificate = load(paths)?;
@@ -82,12 +86,10 @@ fn resolver(policy: &Policy, files: &dyn Files, provider: &CryptoProvider) -> Re
             resolver.add_default(&certificate.key);
         }
     }
-    for paths in &policy.tls.certificates {
-        let certificate = load(paths)?;
+    for certificate in &shared {
         for name in &certificate.names {
             resolver.add(&name.pattern(), &certificate.key);
         }
-        resolver.prefer_default(&certificate.key);
     }
     add_internal(policy, files, provider, &mut resolver)?;
     Ok(resolver)

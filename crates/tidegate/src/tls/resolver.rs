@@ -31,11 +31,6 @@ impl Resolver {
         self.default.push(Arc::clone(key));
     }
 
-    /// The same, before what was added before.
-    pub fn prefer_default(&mut self, key: &Arc<CertifiedKey>) {
-        self.default.insert(0, Arc::clone(key));
-    }
-
     /// Whether there is a certificate for a host.
     pub fn has(&self, host: &HostPattern) -> bool {
         match host {

@@ -53,6 +53,11 @@ impl IdleConnections {
         }
     }
 
+    /// Closes all connections to a server.
+    pub fn clear(&self, server: usize) {
+        self.servers[server].borrow_mut().clear();
+    }
+
     /// Closes one connection, whichever is oldest at hand, because descriptors have run out.
     pub fn evict_one(&self) -> bool {
         self.servers.iter().any(|stack| stack.borrow_mut().pop_front().is_some())

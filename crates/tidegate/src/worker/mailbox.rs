@@ -41,10 +41,8 @@ impl Mailboxes {
     /// A mailbox for each of `workers`, and its receiving end.
     pub fn new(workers: usize) -> (Mailboxes, Vec<Receiver<Given>>) {
         let (senders, receivers): (Vec<_>, Vec<_>) = (0..workers).map(|_| channel(WAITING_MAX)).unzip();
-        let workers = senders
-            .into_iter()
-            .map(|sender| Mailbox { sender, connections: AtomicUsize::new(0) })
-            .collect();
+        let workers =
+            senders.into_iter().map(|sender| Mailbox { sender, connections: AtomicUsize::new(0) }).collect();
         (Mailboxes { workers, order: watch::Sender::new(Order::Serve) }, receivers)
     }
 

@@ -166,7 +166,7 @@ fn mixed(client: &mut Client, seed: usize, count: usize) {
     let mut number = seed as u64 + 1;
     for _ in 0..count {
         number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let size = (number >> 40) as usize % 3000;
+        let size = 1 + (number >> 40) as usize % 3000;
         match number >> 61 {
             0 | 1 => assert!(client.get("a", &format!("/size/{size}")).unwrap().body == pattern(size)),
             2 => {

@@ -140,7 +140,6 @@ pub(super) struct Summary {
     nominates: bool,
 }
 
-
 /// Number of slots that limits allow.
 pub(super) fn slots(limits: HeadLimits) -> usize {
     usize::from(limits.fields).min(FIELDS_MAX)
@@ -256,9 +255,8 @@ fn check_coding(value: &[u8]) -> Result<(), HeadError> {
         return Ok(());
     }
     let mut codings = crate::field::list(value).peekable();
-    let known = codings.peek().is_none()
-        || codings.any(|coding| coding.to_ascii_lowercase().windows(7).any(|part| part == b"chunked"));
-    Err(if known { HeadError::CodingInvalid } else { HeadError::CodingUnknown })
+    let meant = codings.peek().is_none() || codings.any(|coding| coding.eq_ignore_ascii_case(b"chunked"));
+    Err(if meant { HeadError::CodingInvalid } else { HeadError::CodingUnknown })
 }
 
 fn names_h2c(value: &[u8]) -> bool {

@@ -333,7 +333,9 @@ fn bad_start(buffer: &[u8], error: httparse::Error) -> HeadError {
     let version = line.and_then(|line| line.trim_ascii().rsplit(|byte| *byte == b' ').next());
     match version {
         Some([b'H', b'T', b'T', b'P', b'/', major, b'.', minor])
-            if major.is_ascii_digit() && minor.is_ascii_digit() =>
+            if major.is_ascii_digit()
+                && minor.is_ascii_digit()
+                && !matches!((major, minor), (b'1', b'0' | b'1')) =>
         {
             HeadError::Version
         }

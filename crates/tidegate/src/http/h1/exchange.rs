@@ -85,7 +85,7 @@ pub struct Failure {
 /// What is counted on the way.
 #[derive(Default)]
 pub struct Tally {
-    /// Bytes given to the client, heads included.
+    /// Bytes of content of the answer that were passed on.
     pub bytes_out: u64,
     /// Bytes of content taken from the client's body.
     pub bytes_in: u64,
@@ -353,7 +353,6 @@ impl<'a> Exchange<'a> {
                     self.download.head_sent += of_head;
                     self.download.segment.start += written - of_head;
                     self.download.answered |= self.download.body.is_some();
-                    self.tally.bytes_out += written as u64;
                     self.moved = true;
                 }
             }
@@ -485,6 +484,7 @@ impl<'a> Exchange<'a> {
         let first =
             self.download.unread.start + self.active.response.length as usize..self.download.unread.end;
         let piece = body.feed(&mut buffer[first.clone()]).map_err(ProxyError::ResponseBody)?;
+        self.tally.bytes_out += piece.content as u64;
         self.download.excess = piece.consumed < first.len();
         self.download.framing = framing;
         self.download.body = Some(body);
@@ -531,6 +531,7 @@ impl<'a> Exchange<'a> {
             return Ok(false);
         };
         let piece = body.feed(&mut buffer[..read]).map_err(ProxyError::ResponseBody)?;
+        self.tally.bytes_out += piece.content as u64;
         self.download.excess = piece.consumed < read;
         self.download.segment = 0..piece.kept;
         self.frame_segment();
