@@ -4,7 +4,10 @@
 mod support;
 
 mod bodies;
+mod cli;
 mod connections;
+mod demo;
+mod examples;
 mod fields;
 mod framing;
 mod interim;

@@ -1,0 +1,174 @@
+//! The command line: what it says, and the exit codes that scripts rely on.
+
+use super::support::tool::{self, Output};
+use std::path::{Path, PathBuf};
+
+const TIDEGATE: &str = env!("CARGO_BIN_EXE_tidegate");
+
+fn tidegate(arguments: &[&str]) -> Output {
+    tool::run(TIDEGATE, arguments)
+}
+
+fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+}
+
+/// A configuration in a folder of its own.
+fn written(yaml: &str) -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tidegate.yaml");
+    std::fs::write(&file, yaml).unwrap();
+    let path = file.display().to_string();
+    (folder, path)
+}
+
+const GOOD: &str = "listeners: ['127.0.0.1:0']
+pools: { app: { servers: ['127.0.0.1:9'], sticky: cookie }, other: { servers: ['127.0.0.1:7'] } }
+sites: { a.example: { routes: [{ path: '/x/*', to: other }, { to: app }] } }
+tests:
+  - { get: http://a.example/, to: app }
+";
+
+#[test]
+fn a_good_file_is_accepted() {
+    let (_folder, path) = written(GOOD);
+    let output = tidegate(&["check", "-c", &path]);
+    assert_eq!(output.code, 0, "{}", output.stderr);
+    assert!(output.stdout.ends_with("ok: 1 site, 2 routes, 2 pools, 1 test passed\n"), "{}", output.stdout);
+}
+
+#[test]
+fn each_broken_file_is_refused_with_its_place() {
+    let folder = workspace().join("crates/policy/tests/broken");
+    let mut seen = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "yaml") {
+            continue;
+        }
+        seen += 1;
+        let text = path.display().to_string();
+        let output = tidegate(&["check", "--json", "-c", &text]);
+        let diagnostics: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
+        let errors: Vec<_> =
+            diagnostics.as_array().unwrap().iter().filter(|one| one["severity"] == "error").collect();
+        assert_eq!(output.code, i32::from(!errors.is_empty()), "{text}: {}", output.stdout);
+        for error in errors {
+            assert!(error["file"].as_str().is_some() && error["line"].as_u64() > Some(0), "{text}: {error}");
+            assert!(error["column"].as_u64() > Some(0), "{text}: {error}");
+        }
+    }
+    assert!(seen >= 30, "{seen} broken files");
+}
+
+#[test]
+fn a_failing_test_stops_check_and_start() {
+    let (_folder, path) = written(&GOOD.replace("to: app }\n", "to: other }\n"));
+    for command in ["check", "run"] {
+        let output = tidegate(&[command, "-c", &path]);
+        assert_eq!(output.code, 1, "{command}: {}", output.stderr);
+        assert!(output.stderr.contains("test failed: GET http://a.example/"), "{}", output.stderr);
+        assert!(output.stderr.contains("expected pool other, got app"), "{}", output.stderr);
+    }
+    let output = tidegate(&["test", "-c", &path]);
+    assert_eq!(output.code, 1);
+    assert!(output.stdout.contains("+ pool      app"), "the steps are shown: {}", output.stdout);
+    assert!(output.stdout.ends_with("0 passed, 1 failed\n"), "{}", output.stdout);
+}
+
+#[test]
+fn results_of_tests_are_written_for_ci() {
+    let (folder, path) = written(GOOD);
+    let file = folder.path().join("out.xml").display().to_string();
+    assert_eq!(tidegate(&["test", "-c", &path, "--junit", &file]).code, 0);
+    let xml = std::fs::read_to_string(file).unwrap();
+    assert!(xml.contains("tests=\"1\" failures=\"0\"") && xml.contains("GET http://a.example/"), "{xml}");
+}
+
+#[test]
+fn wrong_usage_is_2_and_a_missing_file_1() {
+    for arguments in [&["frobnicate"][..], &["check", "--frob"], &["explain", "GET"], &[]] {
+        assert_eq!(tidegate(arguments).code, 2, "{arguments:?}");
+    }
+    for command in ["check", "run", "test"] {
+        let output = tidegate(&[command, "-c", "/nowhere/tidegate.yaml"]);
+        assert_eq!(output.code, 1, "{command}");
+        assert!(output.stderr.contains("/nowhere/tidegate.yaml"), "{}", output.stderr);
+    }
+    assert_eq!(tidegate(&["--version"]).code, 0);
+    let help = tidegate(&["--help"]);
+    assert_eq!(help.code, 0);
+    assert!(!help.stdout.contains("engine"), "what is not for people is not shown");
+}
+
+#[test]
+fn explaining_a_request_names_every_step() {
+    let (_folder, path) = written(GOOD);
+    let output = tidegate(&["explain", "-c", &path, "GET", "http://a.example/y", "-H", "A: b"]);
+    assert_eq!(output.code, 0, "{}", output.stderr);
+    insta::assert_snapshot!(output.stdout);
+    let down = tidegate(&["explain", "-c", &path, "GET", "http://a.example/y", "--down", "127.0.0.1:9"]);
+    assert!(down.stdout.ends_with("= answered 503: no server of pool app is up\n"), "{}", down.stdout);
+    let json = tidegate(&["explain", "-c", &path, "GET", "http://b.example/", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!(json["outcome"], "refused with 404 (no_site)");
+    assert_eq!(tidegate(&["explain", "-c", &path, "GET", "nonsense"]).code, 2);
+}
+
+#[test]
+fn the_schema_is_the_one_in_the_docs() {
+    let output = tidegate(&["schema"]);
+    assert_eq!(output.code, 0);
+    let printed: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
+    let shipped = std::fs::read_to_string(workspace().join("docs/tidegate.schema.json")).unwrap();
+    assert_eq!(printed, serde_json::from_str::<serde_json::Value>(&shipped).unwrap());
+}
+
+#[test]
+fn a_certificate_that_does_not_fit_fails_check_where_it_is_written() {
+    let (folder, path) = written(
+        "listeners: [{ address: '127.0.0.1:0', tls: true }]\npools: { app: { servers: ['127.0.0.1:9'] } }\n\
+         sites:\n  a.example:\n    to: app\n    tls: { certificates: [{ cert: one.pem, key: two.key }] }\n",
+    );
+    for name in ["one", "two"] {
+        let (pem, key) =
+            (folder.path().join(format!("{name}.pem")), folder.path().join(format!("{name}.key")));
+        let arguments = [
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-days",
+            "30",
+            "-subj",
+            "/CN=a",
+            "-addext",
+            "subjectAltName=DNS:a.example",
+            "-out",
+            pem.to_str().unwrap(),
+            "-keyout",
+            key.to_str().unwrap(),
+        ];
+        assert_eq!(tool::run("openssl", &arguments).code, 0);
+    }
+    let output = tidegate(&["check", "-c", &path]);
+    assert_eq!(output.code, 1);
+    assert!(output.stderr.contains("the key does not fit the certificate"), "{}", output.stderr);
+    assert!(output.stderr.contains("tidegate.yaml:6:"), "{}", output.stderr);
+}
+
+#[test]
+fn a_port_that_is_taken_is_told_with_advice() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let (folder, path) = written(&GOOD.replace("127.0.0.1:0", &address));
+    let state =
+        format!("{}\nstate_dir: {:?}\n", std::fs::read_to_string(&path).unwrap(), folder.path().join("s"));
+    std::fs::write(&path, state).unwrap();
+    let output = tidegate(&["run", "-c", &path]);
+    assert_eq!(output.code, 1);
+    assert!(output.stderr.contains(&format!("cannot listen on {address}")), "{}", output.stderr);
+}
