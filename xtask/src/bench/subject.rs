@@ -139,7 +139,8 @@ fn nginx(folder: &Folder, address: &str, origin: &str, tuned: bool) -> Result<Pr
     let (pool, location) = match tuned {
         true => (
             "keepalive 64; keepalive_requests 1000000000;",
-            "proxy_http_version 1.1; proxy_set_header Connection \"\"; proxy_buffering off; proxy_buffer_size 64k;",
+            "proxy_http_version 1.1; proxy_set_header Connection \"\"; proxy_buffering off; \
+             proxy_buffer_size 64k; proxy_buffers 8 64k; proxy_busy_buffers_size 128k;",
         ),
         false => ("", ""),
     };
