@@ -21,8 +21,10 @@ const PLAIN: [(&str, Fact); 5] = [
     ("client.ip", Fact::ClientIp),
 ];
 
+type MakeFact = fn(String) -> Fact;
+
 /// Facts with a name after the dot.
-const NAMED: [(&str, fn(String) -> Fact); 4] =
+const NAMED: [(&str, MakeFact); 4] =
     [("query", Fact::Query), ("header", Fact::Header), ("cookie", Fact::Cookie), ("capture", Fact::Capture)];
 
 /// Parses an expression such as `cookie.SESSION` or `client.ip`.

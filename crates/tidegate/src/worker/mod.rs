@@ -32,6 +32,11 @@ use tokio::task::JoinHandle;
 /// Storage of requests kept for the next burst.
 const ACTIVES_KEPT_MAX: usize = 128;
 
+/// Log lines are handed over each so many ticks (200 ms).
+const FLUSH_ROUNDS: u32 = 4;
+/// Idle connections to servers are looked through each so many ticks (1 s).
+const SWEEP_ROUNDS: u32 = 20;
+
 /// A new connection during a drain gets this long to say something.
 pub const DRAIN_FIRST_BYTE: Duration = Duration::from_secs(1);
 
@@ -87,6 +92,7 @@ pub struct Worker {
     pub dice: RefCell<Dice>,
     /// The access log; `None` when it is off.
     pub log: Option<LogBuffer>,
+    #[allow(clippy::vec_box, reason = "they come and go boxed; moving one would copy it")]
     actives: RefCell<Vec<Box<Active>>>,
     phase: Cell<Phase>,
     paused: Cell<bool>,
@@ -271,12 +277,12 @@ async fn tick(worker: Rc<Worker>) {
         worker.wheel.advance();
         worker.publish_load(0);
         round = round.wrapping_add(1);
-        if round % 4 == 0 {
-            if let Some(log) = &worker.log {
-                log.flush();
-            }
+        if round.is_multiple_of(FLUSH_ROUNDS)
+            && let Some(log) = &worker.log
+        {
+            log.flush();
         }
-        if round % 20 == 0 {
+        if round.is_multiple_of(SWEEP_ROUNDS) {
             worker.paused.set(false);
             let policy = worker.policy();
             let limits: Vec<Duration> = policy

@@ -187,14 +187,12 @@ impl Summary {
     fn note(&mut self, known: Known, place: Span, value: &[u8]) -> Result<(), HeadError> {
         match known {
             Known::Host => {
-                if self.host.replace(place).is_some() {
-                    return Err(HeadError::HostRepeated);
-                }
+                let repeated = self.host.replace(place).is_some();
+                return if repeated { Err(HeadError::HostRepeated) } else { Ok(()) };
             }
             Known::ContentLength => {
-                if self.length.replace(parse_length(value)?).is_some() {
-                    return Err(HeadError::LengthRepeated);
-                }
+                let repeated = self.length.replace(parse_length(value)?).is_some();
+                return if repeated { Err(HeadError::LengthRepeated) } else { Ok(()) };
             }
             Known::TransferEncoding => {
                 if std::mem::replace(&mut self.coding, true) {

@@ -169,7 +169,7 @@ mod tests {
         assert_eq!(value["a"], "a\"b\\c\r\n\u{1b}[31m\u{7f}\0\u{ff}\u{20ac}\u{c2}\u{9b}");
         let mut out = Vec::new();
         put_escaped(&mut out, nasty);
-        assert!(!out.iter().any(|byte| byte.is_ascii_control()));
+        assert!(!out.iter().any(u8::is_ascii_control));
     }
 
     #[test]

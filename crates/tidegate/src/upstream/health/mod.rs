@@ -11,7 +11,7 @@ use policy::model::{Health, Policy, Server};
 use probe::{Verdict, probe};
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -89,7 +89,7 @@ impl Checker {
         }
         let servers = checked.len();
         let slowest = checked.iter().map(|checked| checked.health.timeout).max().unwrap_or_default();
-        let (first_sender, first) = channel();
+        let (first_sender, first) = sync_channel(servers);
         let (stop, stopped) = oneshot::channel();
         let mut runtime = tokio::runtime::Builder::new_current_thread();
         let runtime = runtime.enable_all().build()?;
@@ -126,7 +126,7 @@ impl Checker {
 }
 
 /// Checks one server for ever.
-async fn watch(checked: Checked, seed: u64, first: std::sync::mpsc::Sender<()>) {
+async fn watch(checked: Checked, seed: u64, first: SyncSender<()>) {
     let mut dice = Dice::new(seed);
     let mut streak = Streak::default();
     let mut first = Some(first);
