@@ -5,7 +5,7 @@
 //! [`Policy`](model::Policy) is indexed by [`matching`] and decided by [`decide`]. Everything that goes wrong on the way is a
 //! [`Diagnostic`](source::Diagnostic) with a place in the file.
 //!
-//! The life of a request: [`decide`] finds site, route and target, [`balance`] picks a server once per
+//! The life of a request: [`decide`] finds site, route and target, `balance` picks a server once per
 //! attempt, [`persistence`] keeps a session on its server. The live proxy, `tests:` and `explain` drive the
 //! very same machine; clock, dice and the state of servers are arguments.
 

@@ -1,8 +1,8 @@
 //! The life of one request, from its head to its line in the log.
 //!
-//! The story, top to bottom: who is asking ([`Origin`]), what the rules say ([`decide`]), which server and over
-//! which connection ([`forward`]), the relay ([`Exchange`]), and one place that turns failures into answers
-//! ([`respond::failure`]). Stages compute and return; the branching is here.
+//! The story, top to bottom: who is asking ([`Origin`]), what the rules say (`decide`), which server and over
+//! which connection (`forward`), the relay ([`Exchange`]), and one place that turns failures into answers
+//! (`respond::failure`). Stages compute and return; the branching is here.
 
 pub mod facts;
 mod log;

@@ -1,7 +1,7 @@
 //! Messages and descriptors between supervisor and engine, over a unix stream socket.
 //!
 //! A message is its length (four bytes, big endian) and its bytes. Descriptors travel beside single marker
-//! bytes, at most [`DESCRIPTORS_PER_BYTE`] each, and are read back one marker at a time: the kernel never
+//! bytes, at most `DESCRIPTORS_PER_BYTE` each, and are read back one marker at a time: the kernel never
 //! merges the descriptors of two bytes into one read. Both ends agree on the number beforehand.
 
 use rustix::net::{
