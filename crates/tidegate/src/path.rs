@@ -306,7 +306,7 @@ impl Route<'_> {
             trusted: request.origin.trusted,
             peer: client.peer_text.as_str(),
             tls: client.tls,
-            request_id: request.id.as_str(),
+            request_id: request.id.as_bytes(),
             upgrade: active.head.upgrade,
         };
         active.request_out.clear();

@@ -17,27 +17,27 @@ pub enum UriError {
     Invalid,
 }
 
-/// Brings a path to normal form (RFC 3986 section 6.2.2): dot segments are removed, escapes in upper case,
-/// escaped unreserved characters decoded; and repeated slashes count once. `*` and an empty path (which
-/// means `/`) pass.
-///
-/// Borrows `path` when it is in normal form already, else writes to `scratch`.
+/// Writes the normal form of a path (RFC 3986 section 6.2.2) to `out`, whatever was there: dot segments are removed,
+/// escapes in upper case, escaped unreserved characters decoded; and repeated slashes count once. An empty path means
+/// `/`, and `*` stays.
 ///
 /// # Errors
-/// When the path is invalid or means different things to different servers.
-pub fn normalise<'a>(path: &'a [u8], scratch: &'a mut Vec<u8>) -> Result<&'a str, UriError> {
-    if path.is_empty() {
-        return Ok("/");
-    }
-    if path == b"*" {
-        return Ok("*");
+/// When the path is invalid or means different things to different servers; `out` is empty then.
+pub fn normalise(path: &[u8], out: &mut String) -> Result<(), UriError> {
+    out.clear();
+    if matches!(path, b"" | b"*") {
+        out.push_str(if path.is_empty() { "/" } else { "*" });
+        return Ok(());
     }
     if is_normal(path)? {
-        return std::str::from_utf8(path).map_err(|_| UriError::Invalid);
+        out.push_str(std::str::from_utf8(path).map_err(|_| UriError::Invalid)?);
+        return Ok(());
     }
-    decode(path, scratch)?;
-    remove_dots(scratch)?;
-    std::str::from_utf8(scratch).map_err(|_| UriError::Invalid)
+    let mut bytes = std::mem::take(out).into_bytes();
+    decode(path, &mut bytes)?;
+    remove_dots(&mut bytes)?;
+    *out = String::from_utf8(bytes).map_err(|_| UriError::Invalid)?;
+    Ok(())
 }
 
 /// Whether there is nothing to do, in one pass.
@@ -251,21 +251,16 @@ fn is_host_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_')
 }
 
-/// The host in the form in which hosts are compared: lower case, without a dot at the end. Borrows it when it
-/// is so already.
-pub fn normal_host<'a>(host: &'a [u8], scratch: &'a mut Vec<u8>) -> &'a str {
+/// Writes the host in the form in which hosts are compared to `out`, whatever was there: in lower case, without a dot
+/// at the end. Only for hosts that were found valid.
+pub fn normal_host(host: &[u8], out: &mut String) {
+    out.clear();
     let host = match host {
         [name @ .., b'.'] if !name.is_empty() => name,
         name => name,
     };
-    let text = if host.iter().any(u8::is_ascii_uppercase) {
-        scratch.clear();
-        scratch.extend(host.iter().map(u8::to_ascii_lowercase));
-        scratch
-    } else {
-        host
-    };
-    std::str::from_utf8(text).unwrap_or("")
+    out.push_str(std::str::from_utf8(host).unwrap_or_default());
+    out.make_ascii_lowercase();
 }
 
 #[cfg(test)]
@@ -274,9 +269,14 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn normal(path: &[u8]) -> Result<String, UriError> {
+        let mut out = "left over".to_owned();
+        normalise(path, &mut out).map(|()| out)
+    }
+
     #[track_caller]
     fn check(path: &str, expected: Result<&str, UriError>) {
-        assert_eq!(normalise(path.as_bytes(), &mut Vec::new()), expected, "{path}");
+        assert_eq!(normal(path.as_bytes()), expected.map(str::to_owned), "{path}");
     }
 
     #[test]
@@ -364,31 +364,30 @@ mod tests {
         ] {
             assert_eq!(split(bad), None, "{bad}");
         }
-        let mut scratch = Vec::new();
-        assert_eq!(normal_host(b"Shop.Example.COM.", &mut scratch), "shop.example.com");
-        assert_eq!(normal_host(b"a", &mut scratch), "a");
+        let mut host = String::new();
+        for (text, expected) in [("Shop.Example.COM.", "shop.example.com"), ("a", "a"), (".", "."), ("", "")]
+        {
+            normal_host(text.as_bytes(), &mut host);
+            assert_eq!(host, expected);
+        }
     }
 
     proptest! {
         #[test]
         fn normal_form_is_its_own_normal_form(path in "/[a./%2eEfF5cC~-]{0,24}") {
-            let mut scratch = Vec::new();
-            if let Ok(normal) = normalise(path.as_bytes(), &mut scratch) {
-                let again = normal.to_string();
-                let mut other = Vec::new();
-                prop_assert_eq!(normalise(again.as_bytes(), &mut other), Ok(again.as_str()));
-                prop_assert!(!again.contains("//"));
-                prop_assert!(!again.split('/').any(|segment| segment == "." || segment == ".."));
+            if let Ok(once) = normal(path.as_bytes()) {
+                prop_assert_eq!(normal(once.as_bytes()), Ok(once.clone()));
+                prop_assert!(!once.contains("//"));
+                prop_assert!(!once.split('/').any(|segment| segment == "." || segment == ".."));
             }
         }
 
         #[test]
         fn arbitrary_bytes_are_taken_calmly(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
-            let mut scratch = Vec::new();
-            let _ = normalise(&bytes, &mut scratch);
-            let _ = query_value(&bytes, "a", &mut scratch);
+            let _ = normal(&bytes);
+            let _ = query_value(&bytes, "a", &mut Vec::new());
             let _ = split_authority(&bytes);
-            let _ = normal_host(&bytes, &mut scratch);
+            normal_host(&bytes, &mut String::new());
         }
     }
 }

@@ -37,12 +37,10 @@ pub struct Request<'a> {
     pub tls: bool,
     /// The host in lower case, without port and final dot; empty when there is none.
     pub host: &'a str,
-    /// The authority as the client wrote it, with its port; for redirects.
-    pub authority: &'a str,
     /// The path in normal form.
     pub path: &'a str,
     /// The path as it came.
-    pub raw_path: &'a str,
+    pub raw_path: &'a [u8],
     /// The query as it came.
     pub query: Option<&'a [u8]>,
     /// The header.

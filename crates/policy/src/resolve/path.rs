@@ -164,9 +164,9 @@ fn normalised(part: &str) -> Result<String, Wrong<'_>> {
             let _ = write!(path, "%{byte:02X}");
         }
     }
-    let mut scratch = Vec::new();
-    match wire::uri::normalise(path.as_bytes(), &mut scratch) {
-        Ok(normal) => Ok(normal.strip_prefix('/').unwrap_or(normal).to_owned()),
+    let mut normal = String::new();
+    match wire::uri::normalise(path.as_bytes(), &mut normal) {
+        Ok(()) => Ok(normal.strip_prefix('/').unwrap_or(&normal).to_owned()),
         Err(error) => Err(Wrong {
             help: part.contains('%').then(|| "`%25` is the character %".to_owned()),
             ..wrong(part, error.to_string(), "no request has this path")

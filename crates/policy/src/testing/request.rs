@@ -27,7 +27,6 @@ pub enum RequestError {
 pub struct TestRequest {
     method: String,
     tls: bool,
-    authority: String,
     host: String,
     path: String,
     raw_path: String,
@@ -77,22 +76,21 @@ impl TestRequest {
     ) -> Result<TestRequest, RequestError> {
         let parts = wire::uri::split_authority(authority.as_bytes())
             .ok_or_else(|| RequestError::Host(authority.to_owned()))?;
-        let host = wire::uri::normal_host(parts.host, &mut Vec::new()).to_owned();
+        let (mut host, mut path) = (String::new(), String::new());
+        wire::uri::normal_host(parts.host, &mut host);
         let (raw_path, query) = match target.split_once('?') {
             Some((path, query)) => (path, Some(query.to_owned())),
             None => (target, None),
         };
         let raw_path = if raw_path.is_empty() { "/" } else { raw_path };
-        let path = wire::uri::normalise(raw_path.as_bytes(), &mut Vec::new())
-            .map_err(|error| RequestError::Path { path: raw_path.to_owned(), error })?
-            .to_owned();
+        wire::uri::normalise(raw_path.as_bytes(), &mut path)
+            .map_err(|error| RequestError::Path { path: raw_path.to_owned(), error })?;
         if !fields.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
             fields.insert(0, ("Host".to_owned(), authority.to_owned()));
         }
         Ok(TestRequest {
             method: method.to_ascii_uppercase(),
             tls,
-            authority: authority.to_owned(),
             host,
             path,
             raw_path: raw_path.to_owned(),
@@ -118,9 +116,8 @@ impl TestRequest {
             method: &self.method,
             tls: self.tls,
             host: &self.host,
-            authority: &self.authority,
             path: &self.path,
-            raw_path: &self.raw_path,
+            raw_path: self.raw_path.as_bytes(),
             query: self.query.as_deref().map(str::as_bytes),
             fields: &self.fields,
             client: self.client,

@@ -5,7 +5,7 @@ use crate::decide::{Outcome, Recorder, Rules};
 use crate::explain;
 use crate::model::{Expect, ExpectTo, Policy, Route, Target, Test};
 use crate::source::Span;
-use crate::text::{Place, render};
+use crate::text::{Place, https_location, render};
 
 /// A test that does not hold.
 #[derive(Clone, Debug)]
@@ -123,7 +123,9 @@ impl<'p> Seen<'p> {
             Outcome::Refuse { status, .. } => seen.status = Some(*status),
             Outcome::RedirectToHttps { port } => {
                 seen.status = Some(308);
-                seen.headers.push(("location".to_owned(), https_location(request, *port)));
+                let mut location = Vec::new();
+                https_location(&request.facts(), *port, &mut location);
+                seen.headers.push(("location".to_owned(), String::from_utf8_lossy(&location).into_owned()));
             }
             Outcome::Respond(Target::Redirect { status, location }) => {
                 seen.status = Some(*status);
@@ -149,15 +151,6 @@ impl<'p> Seen<'p> {
         }
         seen
     }
-}
-
-/// Where a plain request is sent: the same over TLS.
-fn https_location(request: &TestRequest, port: u16) -> String {
-    let facts = request.facts();
-    let host = if facts.host.contains(':') { format!("[{}]", facts.host) } else { facts.host.to_owned() };
-    let port = if port == 443 { String::new() } else { format!(":{port}") };
-    let query = facts.query.map(|query| format!("?{}", String::from_utf8_lossy(query))).unwrap_or_default();
-    format!("https://{host}{port}{}{query}", facts.raw_path)
 }
 
 fn compare(expect: &Expect, seen: &Seen<'_>) -> Result<(), String> {

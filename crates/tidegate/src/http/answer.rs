@@ -56,14 +56,14 @@ pub fn write(out: &mut Vec<u8>, answer: &Answer<'_>) {
 
 /// The body that explains a status, and its type: the operator's own page where there is one; HTML for
 /// clients whose `Accept` asks for it, JSON for the others.
-pub fn error_body(
-    pages: &[ErrorPage],
+pub fn error_body<'p>(
+    mut pages: impl Iterator<Item = &'p ErrorPage>,
     status: u16,
     accept: Option<&[u8]>,
     request_id: &str,
 ) -> (Vec<u8>, &'static str) {
     let html = accept.is_some_and(wants_html);
-    let page = pages.iter().find(|page| (page.statuses.0..=page.statuses.1).contains(&status));
+    let page = pages.find(|page| (page.statuses.0..=page.statuses.1).contains(&status));
     let own = page.and_then(|page| if html { page.html.as_deref() } else { page.json.as_deref() });
     let phrase = phrase(status);
     let text = match own {
@@ -200,10 +200,10 @@ mod tests {
     fn own_pages_take_the_place_of_ours() {
         let pages =
             [ErrorPage { statuses: (500, 599), html: Some("<p>{status} {reason}</p>".into()), json: None }];
-        let (body, kind) = error_body(&pages, 503, Some(b"text/html"), "id");
+        let (body, kind) = error_body(pages.iter(), 503, Some(b"text/html"), "id");
         assert_eq!(body, b"<p>503 Service Unavailable</p>");
         assert_eq!(kind, "text/html; charset=utf-8");
-        let (body, kind) = error_body(&pages, 503, None, "id");
+        let (body, kind) = error_body(pages.iter(), 503, None, "id");
         assert_eq!(
             String::from_utf8(body).unwrap(),
             "{\"status\":503,\"error\":\"Service Unavailable\",\"request_id\":\"id\"}\n"

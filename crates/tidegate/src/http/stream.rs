@@ -30,8 +30,6 @@ impl Stream {
     pub fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if let Stream::Tls(stream) = self {
             // Plaintext that is decrypted already makes no readiness event below.
-            let mut state = [0; 0];
-            let _ = &mut state;
             if !stream.get_ref().1.wants_read() {
                 return Poll::Ready(());
             }

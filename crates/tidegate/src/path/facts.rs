@@ -8,7 +8,7 @@ use policy::decide::{Decided, Fields, Forward, Pick, Request, Rules};
 use policy::model::{ListenerId, Policy, Timeouts};
 use std::net::IpAddr;
 use wire::forwarded;
-use wire::h1::{Field, Known, RequestHead, TargetForm};
+use wire::h1::{Field, Known, TargetForm};
 
 /// Who is asking.
 #[derive(Clone, Copy, Debug)]
@@ -61,7 +61,7 @@ impl Origin {
 pub struct RequestId {
     digits: [u8; 32],
     /// A trusted peer's, kept as it is (copied: rare, and its place is moved on).
-    given: Option<Box<str>>,
+    given: Option<Box<[u8]>>,
 }
 
 /// Ids of peers are kept up to this length.
@@ -87,43 +87,33 @@ impl RequestId {
         if trusted && let Some(field) = active.head.known(Known::XRequestId) {
             let value = field.value.of(&active.input);
             if !value.is_empty() && value.len() <= GIVEN_BYTES_MAX && value.iter().all(u8::is_ascii_graphic) {
-                id.given = std::str::from_utf8(value).ok().map(Box::from);
+                id.given = Some(Box::from(value));
             }
         }
         id
     }
 
-    /// As text.
-    pub fn as_str(&self) -> &str {
+    /// As text, of graphic ASCII characters.
+    pub fn as_bytes(&self) -> &[u8] {
         match &self.given {
             Some(given) => given,
-            None => std::str::from_utf8(&self.digits).unwrap_or_default(),
+            None => &self.digits,
         }
     }
 }
 
-/// Brings host and path to normal form, into `active` where they do not come so.
+/// Brings host and path to normal form, into `active`.
 ///
 /// # Errors
 /// When the path has none, or means different things to different servers; or the method is CONNECT, which a
 /// gateway does not serve.
 pub fn normalise(active: &mut Active) -> Result<(), ProxyError> {
-    if active.head.form == TargetForm::Authority {
+    let Active { head, input, host, path, .. } = active;
+    if head.form == TargetForm::Authority {
         return Err(ProxyError::Refused { status: 405, reason: "connect_not_served" });
     }
-    let raw = active.head.path.of(&active.input);
-    let mut scratch = std::mem::take(&mut active.path);
-    scratch.clear();
-    let result = wire::uri::normalise(raw, &mut scratch).map(str::len);
-    active.path = scratch;
-    result.map_err(|_| ProxyError::RequestPath)?;
-    let mut scratch = std::mem::take(&mut active.host);
-    scratch.clear();
-    if let Some(authority) = wire::uri::split_authority(active.head.host.of(&active.input)) {
-        let _ = wire::uri::normal_host(authority.host, &mut scratch);
-    }
-    active.host = scratch;
-    Ok(())
+    wire::uri::normal_host(head.host_name.of(input), host);
+    wire::uri::normalise(head.path.of(input), path).map_err(|_| ProxyError::RequestPath)
 }
 
 /// A request's fields, for the rules.
@@ -155,46 +145,28 @@ impl Fields for HeadFields<'_> {
 pub struct Facts<'a> {
     origin: Origin,
     listener: usize,
-    head: &'a RequestHead,
-    buffer: &'a [u8],
+    active: &'a Active,
     fields: HeadFields<'a>,
-    host: &'a str,
-    path: &'a str,
 }
 
 impl<'a> Facts<'a> {
     /// Of the request in `active`.
     pub fn of(origin: Origin, listener: usize, active: &'a Active) -> Facts<'a> {
-        let (head, buffer) = (&active.head, &active.input[..]);
-        let text = |bytes| std::str::from_utf8(bytes).unwrap_or_default();
-        let host = if active.host.is_empty() {
-            let authority = wire::uri::split_authority(head.host.of(buffer));
-            let host = authority.map(|authority| authority.host).unwrap_or_default();
-            text(host.strip_suffix(b".").unwrap_or(host))
-        } else {
-            text(&active.host)
-        };
-        let path = match (active.path.is_empty(), head.path.is_empty()) {
-            (false, _) => text(&active.path),
-            (true, true) => "/",
-            (true, false) => text(head.path.of(buffer)),
-        };
-        let fields = HeadFields::new(&head.fields, buffer);
-        Facts { origin, listener, head, buffer, fields, host, path }
+        Facts { origin, listener, active, fields: HeadFields::new(&active.head.fields, &active.input) }
     }
 
     /// As the rules want it.
     pub fn request(&self) -> Request<'_> {
-        let text = |bytes| std::str::from_utf8(bytes).unwrap_or_default();
-        let raw_path = self.head.path.of(self.buffer);
+        let Active { head, input, host, path, .. } = self.active;
+        let method = || std::str::from_utf8(head.method_text.of(input)).unwrap_or_default();
+        let raw_path = head.path.of(input);
         Request {
-            method: text(self.head.method_text.of(self.buffer)),
+            method: head.method.name().unwrap_or_else(method),
             tls: self.origin.tls,
-            host: self.host,
-            authority: text(self.head.host.of(self.buffer)),
-            path: self.path,
-            raw_path: if raw_path.is_empty() { "/" } else { text(raw_path) },
-            query: self.head.query.map(|query| query.of(self.buffer)),
+            host,
+            path,
+            raw_path: if raw_path.is_empty() { b"/" } else { raw_path },
+            query: head.query.map(|query| query.of(input)),
             fields: &self.fields,
             client: self.origin.client,
             listener: Some(ListenerId(self.listener)),

@@ -2,6 +2,7 @@
 
 use super::{Request, ServerChoice};
 use crate::http::h1::{Active, Client};
+use crate::observe::access_log::key;
 use crate::worker::Worker;
 use policy::decide::Decided;
 
@@ -23,45 +24,45 @@ pub fn write(
     let route = decided.and_then(|decided| decided.route);
     let route = site.zip(route).map(|(site, route)| &site.routes[route.0]);
     log.record(|line| {
-        line.address("client", request.origin.client);
+        line.address(key!("client"), request.origin.client);
         if request.origin.client != client.peer.ip().to_canonical() {
-            line.address("peer", client.peer.ip());
+            line.address(key!("peer"), client.peer.ip());
         }
-        line.str("scheme", if request.origin.tls { b"https" } else { b"http" });
-        line.str("method", head.method_text.of(buffer));
-        line.str("host", head.host.of(buffer));
-        line.str("path", head.path.of(buffer));
+        line.str(key!("scheme"), if request.origin.tls { b"https" } else { b"http" });
+        line.str(key!("method"), head.method_text.of(buffer));
+        line.str(key!("host"), head.host.of(buffer));
+        line.str(key!("path"), head.path.of(buffer));
         if let Some(query) = head.query {
-            line.str("query", query.of(buffer));
+            line.str(key!("query"), query.of(buffer));
         }
-        line.num("status", u64::from(request.tally.status));
-        line.num("bytes", request.tally.bytes_out);
-        line.num("bytes_in", request.tally.bytes_in);
-        line.ms("duration_ms", request.started.elapsed());
+        line.num(key!("status"), u64::from(request.tally.status));
+        line.num(key!("bytes"), request.tally.bytes_out);
+        line.num(key!("bytes_in"), request.tally.bytes_in);
+        line.ms(key!("duration_ms"), request.started.elapsed());
         if let Some(connected) = request.connected_at {
-            line.ms("connect_ms", connected - request.started);
+            line.ms(key!("connect_ms"), connected - request.started);
             if let Some(answered) = request.tally.answered_at {
-                line.ms("first_byte_ms", answered.saturating_duration_since(connected));
+                line.ms(key!("first_byte_ms"), answered.saturating_duration_since(connected));
             }
         }
         if let Some(site) = site {
-            line.str("site", site.name.as_bytes());
+            line.str(key!("site"), site.name.as_bytes());
         }
         if let Some(route) = route {
-            line.str("route", route.name.as_bytes());
+            line.str(key!("route"), route.name.as_bytes());
         }
         if let Some(server) = server {
             let pool = &policy.pools[server.pool];
-            line.str("pool", pool.name.as_bytes());
-            line.str("server", pool.servers[server.server].name.as_bytes());
-            line.num("retries", u64::from(request.retries));
+            line.str(key!("pool"), pool.name.as_bytes());
+            line.str(key!("server"), pool.servers[server.server].name.as_bytes());
+            line.num(key!("retries"), u64::from(request.retries));
             if server.moved {
-                line.str("session", b"moved");
+                line.str(key!("session"), b"moved");
             }
         }
         if let Some(reason) = reason {
-            line.str("reason", reason.as_bytes());
+            line.str(key!("reason"), reason.as_bytes());
         }
-        line.str("request_id", request.id.as_str().as_bytes());
+        line.str(key!("request_id"), request.id.as_bytes());
     });
 }

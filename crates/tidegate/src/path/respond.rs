@@ -8,8 +8,8 @@ use crate::path::ServerChoice;
 use crate::path::facts::Facts;
 use crate::worker::Worker;
 use policy::decide::{Decided, Outcome};
-use policy::model::{ErrorPage, Target};
-use policy::text::{Place, render};
+use policy::model::{ErrorPage, Policy, Target};
+use policy::text::{Place, https_location, put_query, render};
 use std::future::poll_fn;
 use std::task::Poll;
 use wire::h1::{ChunkMode, Framing, Known, Method, Version};
@@ -60,9 +60,10 @@ pub async fn failure(
 ) -> After {
     let mut after = After::Close;
     if let Some(status) = error.status() {
-        let pages = error_pages(worker, decided);
+        let pages = error_pages(worker.policy(), decided);
         let accept = active.head.known(Known::Accept).map(|field| field.value.of(&active.input));
-        let (body, content_type) = answer::error_body(&pages, status, accept, request.id.as_str());
+        let (body, content_type) =
+            answer::error_body(pages, status, accept, &String::from_utf8_lossy(request.id.as_bytes()));
         let content = Content { status, lines: Vec::new(), content_type: Some(content_type), body };
         let sound = !matches!(
             error,
@@ -84,22 +85,8 @@ fn compose(worker: &Worker, facts: &Facts<'_>, decided: &Decided<'_>) -> Content
     match &decided.outcome {
         Outcome::RedirectToHttps { port } => {
             content.status = 308;
-            content.lines.extend_from_slice(b"Location: https://");
-            let host = wire::uri::split_authority(request.authority.as_bytes());
-            match host {
-                Some(authority) if authority.host.contains(&b':') => {
-                    content.lines.push(b'[');
-                    content.lines.extend_from_slice(authority.host);
-                    content.lines.push(b']');
-                }
-                Some(authority) => content.lines.extend_from_slice(authority.host),
-                None => content.lines.extend_from_slice(request.host.as_bytes()),
-            }
-            if *port != 443 {
-                content.lines.extend_from_slice(format!(":{port}").as_bytes());
-            }
-            content.lines.extend_from_slice(request.raw_path.as_bytes());
-            put_query(&mut content.lines, request.query);
+            content.lines.extend_from_slice(b"Location: ");
+            https_location(&request, *port, &mut content.lines);
             content.lines.extend_from_slice(b"\r\n");
         }
         Outcome::Respond(Target::Redirect { status, location }) => {
@@ -109,7 +96,7 @@ fn compose(worker: &Worker, facts: &Facts<'_>, decided: &Decided<'_>) -> Content
             render(location, &request, route, Place::Url, &mut content.lines);
             // A redirect keeps the query unless its target has one.
             if !content.lines[start..].contains(&b'?') {
-                put_query(&mut content.lines, request.query);
+                put_query(&request, &mut content.lines);
             }
             content.lines.extend_from_slice(b"\r\n");
         }
@@ -131,19 +118,10 @@ fn compose(worker: &Worker, facts: &Facts<'_>, decided: &Decided<'_>) -> Content
     content
 }
 
-fn put_query(out: &mut Vec<u8>, query: Option<&[u8]>) {
-    if let Some(query) = query {
-        out.push(b'?');
-        out.extend_from_slice(query);
-    }
-}
-
 /// The site's pages, then those of the whole file.
-fn error_pages(worker: &Worker, decided: Option<&Decided<'_>>) -> Vec<ErrorPage> {
-    let policy = worker.policy();
+fn error_pages<'p>(policy: &'p Policy, decided: Option<&Decided<'_>>) -> impl Iterator<Item = &'p ErrorPage> {
     let site = decided.and_then(|decided| decided.site).map(|site| &policy.sites[site.0]);
-    let own = site.map(|site| site.errors.as_slice()).unwrap_or_default();
-    own.iter().chain(&policy.errors).cloned().collect()
+    site.map(|site| site.errors.as_slice()).unwrap_or_default().iter().chain(&policy.errors)
 }
 
 /// Whether the request's body, if any, has arrived in full; then the next request begins behind it.

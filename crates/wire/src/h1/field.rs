@@ -69,36 +69,34 @@ pub enum Known {
 }
 
 impl Known {
-    /// Which field a name stands for. By length first: most names end there.
+    /// Which field a name stands for. Length and first letter leave one candidate; most names end there.
     pub fn of(name: &[u8]) -> Known {
-        let candidates: &[(&[u8], Known)] = match name.len() {
-            2 => &[(b"te", Known::Te)],
-            4 => &[(b"host", Known::Host), (b"date", Known::Date)],
-            6 => &[(b"accept", Known::Accept), (b"cookie", Known::Cookie), (b"expect", Known::Expect)],
-            7 => &[(b"upgrade", Known::Upgrade), (b"trailer", Known::Trailer)],
-            9 => &[(b"forwarded", Known::Forwarded)],
-            10 => &[
-                (b"connection", Known::Connection),
-                (b"user-agent", Known::UserAgent),
-                (b"set-cookie", Known::SetCookie),
-                (b"keep-alive", Known::KeepAlive),
-            ],
-            12 => &[(b"content-type", Known::ContentType), (b"x-request-id", Known::XRequestId)],
-            14 => &[(b"content-length", Known::ContentLength)],
-            15 => &[(b"x-forwarded-for", Known::XForwardedFor)],
-            16 => {
-                &[(b"x-forwarded-host", Known::XForwardedHost), (b"proxy-connection", Known::ProxyConnection)]
-            }
-            17 => &[
-                (b"transfer-encoding", Known::TransferEncoding),
-                (b"x-forwarded-proto", Known::XForwardedProto),
-            ],
-            _ => &[],
+        let Some(first) = name.first() else { return Known::Other };
+        let (known, found) = match (name.len(), first | 0x20) {
+            (2, b't') => (Known::Te, is(name, b"te")),
+            (4, b'h') => (Known::Host, is(name, b"host")),
+            (4, b'd') => (Known::Date, is(name, b"date")),
+            (6, b'a') => (Known::Accept, is(name, b"accept")),
+            (6, b'c') => (Known::Cookie, is(name, b"cookie")),
+            (6, b'e') => (Known::Expect, is(name, b"expect")),
+            (7, b'u') => (Known::Upgrade, is(name, b"upgrade")),
+            (7, b't') => (Known::Trailer, is(name, b"trailer")),
+            (9, b'f') => (Known::Forwarded, is(name, b"forwarded")),
+            (10, b'c') => (Known::Connection, is(name, b"connection")),
+            (10, b'u') => (Known::UserAgent, is(name, b"user-agent")),
+            (10, b's') => (Known::SetCookie, is(name, b"set-cookie")),
+            (10, b'k') => (Known::KeepAlive, is(name, b"keep-alive")),
+            (12, b'c') => (Known::ContentType, is(name, b"content-type")),
+            (12, b'x') => (Known::XRequestId, is(name, b"x-request-id")),
+            (14, b'c') => (Known::ContentLength, is(name, b"content-length")),
+            (15, b'x') => (Known::XForwardedFor, is(name, b"x-forwarded-for")),
+            (16, b'x') => (Known::XForwardedHost, is(name, b"x-forwarded-host")),
+            (16, b'p') => (Known::ProxyConnection, is(name, b"proxy-connection")),
+            (17, b't') => (Known::TransferEncoding, is(name, b"transfer-encoding")),
+            (17, b'x') => (Known::XForwardedProto, is(name, b"x-forwarded-proto")),
+            _ => return Known::Other,
         };
-        candidates
-            .iter()
-            .find(|(known, _)| name.eq_ignore_ascii_case(known))
-            .map_or(Known::Other, |(_, known)| *known)
+        if found { known } else { Known::Other }
     }
 
     /// Fields for one hop by their own nature (RFC 9110 section 7.6.1). `Transfer-Encoding` is one too, but
@@ -109,6 +107,13 @@ impl Known {
             Known::Connection | Known::KeepAlive | Known::ProxyConnection | Known::Te | Known::Upgrade
         )
     }
+}
+
+/// Whether a token is `known` (in lower case) in any case. Without a branch a byte, for a length that the compiler
+/// knows: setting one bit makes letters lower case and changes no other byte of a token into one of `known`.
+fn is<const LENGTH: usize>(token: &[u8], known: &[u8; LENGTH]) -> bool {
+    let Ok(token) = <&[u8; LENGTH]>::try_from(token) else { return false };
+    token.iter().zip(known).fold(0, |differences, (byte, wanted)| differences | ((byte | 0x20) ^ wanted)) == 0
 }
 
 /// One field line.

@@ -22,6 +22,22 @@ pub enum Method {
 }
 
 impl Method {
+    /// As text; `None` for one that is only known by its own.
+    pub fn name(self) -> Option<&'static str> {
+        Some(match self {
+            Method::Get => "GET",
+            Method::Head => "HEAD",
+            Method::Post => "POST",
+            Method::Put => "PUT",
+            Method::Delete => "DELETE",
+            Method::Connect => "CONNECT",
+            Method::Options => "OPTIONS",
+            Method::Trace => "TRACE",
+            Method::Patch => "PATCH",
+            Method::Other => return None,
+        })
+    }
+
     /// Methods are case-sensitive (RFC 9110 section 9.1).
     pub fn of(text: &[u8]) -> Method {
         match text {
@@ -91,6 +107,8 @@ pub struct RequestHead {
     pub query: Option<Span>,
     /// The validated authority: the target's, else that of `Host`; empty in HTTP/1.0 without any.
     pub host: Span,
+    /// The host alone: without port, and without brackets if it is an IPv6 address.
+    pub host_name: Span,
     /// The version.
     pub version: Version,
     /// The fields, in order.
@@ -121,6 +139,7 @@ impl RequestHead {
             path: Span::default(),
             query: None,
             host: Span::default(),
+            host_name: Span::default(),
             version: Version::Http11,
             fields: Vec::with_capacity(16),
             framing: Framing::None,
@@ -215,16 +234,17 @@ impl RequestHead {
         }
         self.scheme = None;
         self.host = Span::default();
+        self.host_name = Span::default();
         self.query = None;
         let start = self.target.start as usize;
         if self.method == Method::Connect {
             self.form = TargetForm::Authority;
             self.host = self.target;
             self.path = Span::new(start, start);
+            let authority = crate::uri::split_authority(target).ok_or(HeadError::Target)?;
+            self.host_name = Span::within(buffer, authority.host);
             // RFC 9112 section 3.2.3: the port is not optional.
-            let with_port =
-                crate::uri::split_authority(target).is_some_and(|authority| authority.port.is_some());
-            return if with_port { Ok(()) } else { Err(HeadError::Target) };
+            return if authority.port.is_some() { Ok(()) } else { Err(HeadError::Target) };
         }
         if target == b"*" {
             self.form = TargetForm::Asterisk;
@@ -276,16 +296,20 @@ impl RequestHead {
         }
         if let Some(field) = field {
             let value = field.of(buffer);
-            if crate::uri::split_authority(value).is_none() {
-                return Err(HeadError::HostInvalid);
-            }
+            let authority = crate::uri::split_authority(value).ok_or(HeadError::HostInvalid)?;
             if self.host.is_empty() {
                 self.host = field;
-            } else if !self.host.of(buffer).eq_ignore_ascii_case(value) {
+                self.host_name = Span::within(buffer, authority.host);
+                return Ok(());
+            }
+            if !self.host.of(buffer).eq_ignore_ascii_case(value) {
                 return Err(HeadError::HostMismatch);
             }
-        } else if !self.host.is_empty() && crate::uri::split_authority(self.host.of(buffer)).is_none() {
-            return Err(HeadError::Target);
+        }
+        // The target's own, which comes before that of `Host`.
+        if !self.host.is_empty() {
+            let authority = crate::uri::split_authority(self.host.of(buffer)).ok_or(HeadError::Target)?;
+            self.host_name = Span::within(buffer, authority.host);
         }
         Ok(())
     }

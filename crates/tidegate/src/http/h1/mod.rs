@@ -47,10 +47,10 @@ pub struct Active {
     pub answer: Vec<u8>,
     /// Lines that are added to it.
     pub lines: Vec<u8>,
-    /// The host in lower case, where it did not come so.
-    pub host: Vec<u8>,
-    /// The path in normal form, where it did not come so.
-    pub path: Vec<u8>,
+    /// The host in normal form.
+    pub host: String,
+    /// The path in normal form.
+    pub path: String,
 }
 
 impl Active {
@@ -65,8 +65,8 @@ impl Active {
             response: ResponseHead::new(),
             answer: Vec::with_capacity(2048),
             lines: Vec::new(),
-            host: Vec::new(),
-            path: Vec::new(),
+            host: String::new(),
+            path: String::new(),
         }
     }
 

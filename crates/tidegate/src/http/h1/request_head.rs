@@ -20,7 +20,7 @@ pub struct Edits<'a> {
     /// Whether the peer came over TLS.
     pub tls: bool,
     /// The request's id.
-    pub request_id: &'a str,
+    pub request_id: &'a [u8],
     /// Whether a change of protocol is asked for and passed on.
     pub upgrade: bool,
 }
@@ -50,7 +50,7 @@ pub fn write(out: &mut Vec<u8>, buffer: &[u8], head: &RequestHead, edits: &Edits
         ForwardingStyle::None => {}
     }
     if !(edits.trusted && head.known(Known::XRequestId).is_some()) {
-        put(out, "X-Request-Id", edits.request_id.as_bytes());
+        put(out, "X-Request-Id", edits.request_id);
     }
     if edits.upgrade {
         put(out, "Connection", b"upgrade");
@@ -165,7 +165,7 @@ mod tests {
             trusted: false,
             peer: "192.0.2.7",
             tls: false,
-            request_id: "id1",
+            request_id: b"id1",
             upgrade: false,
         };
         change(&mut edits);

@@ -6,7 +6,8 @@
 
 mod line;
 
-pub use line::LineWriter;
+pub(crate) use line::key;
+pub use line::{Key, LineWriter};
 
 use policy::model::{AccessLog, LogTarget};
 use std::cell::{Cell, RefCell};
@@ -141,7 +142,7 @@ mod tests {
         let sink = LogSink::start(&AccessLog { to: LogTarget::File(path.clone()) }).unwrap();
         let buffer = sink.worker();
         for number in 0..5000 {
-            buffer.record(|line| line.num("number", number));
+            buffer.record(|line| line.num(key!("number"), number));
         }
         buffer.flush();
         drop(buffer);
@@ -165,7 +166,7 @@ mod tests {
             lines: Cell::new(0),
         };
         for _ in 0..3 {
-            buffer.record(|line| line.num("a", 1));
+            buffer.record(|line| line.num(key!("a"), 1));
             buffer.flush();
         }
         assert_eq!(dropped.load(Ordering::Relaxed), 2);
