@@ -25,6 +25,10 @@ pub fn test() -> Result<(), Failure> {
         tests.env("PATH", format!("{path}:/usr/sbin:/sbin"));
         run_tests(tests, &mut results)
     })?;
+    step("instructions", || {
+        let package = ["test", "--release", "--locked", "-p", "tidegate-policy"];
+        run_tests(cargo(&[&package[..], &["--test", "cost", "--", "--nocapture"]].concat()), &mut results)
+    })?;
     if root().join("fuzz/Cargo.toml").is_file() {
         step("fuzz corpora", || {
             run_tests(cargo(&["test", "--locked", "--manifest-path", "fuzz/Cargo.toml"]), &mut results)
@@ -81,13 +85,13 @@ fn run_tests(mut command: Command, results: &mut Vec<String>) -> Result<(), Fail
     if status.success() { Ok(()) } else { Err(format!("tests failed: {}", summary(results))) }
 }
 
-/// All result lines as one of the same form.
+/// All result lines as one.
 fn summary(results: &[String]) -> String {
     let sum = |word: &str| results.iter().map(|line| count(line, word)).sum::<u64>();
     let verdict =
         if results.iter().all(|line| line.starts_with("test result: ok")) { "ok" } else { "FAILED" };
     format!(
-        "test result: {verdict}. {} passed; {} failed; {} ignored; in {} binaries",
+        "tests: {verdict}. {} passed; {} failed; {} ignored; in {} binaries",
         sum("passed"),
         sum("failed"),
         sum("ignored"),
@@ -112,11 +116,11 @@ mod tests {
         let bad = "test result: FAILED. 2 passed; 3 failed; 0 ignored; 0 measured; 0 filtered out";
         assert_eq!(
             summary(&[line.to_owned(), line.to_owned()]),
-            "test result: ok. 18 passed; 0 failed; 2 ignored; in 2 binaries"
+            "tests: ok. 18 passed; 0 failed; 2 ignored; in 2 binaries"
         );
         assert_eq!(
             summary(&[line.to_owned(), bad.to_owned()]),
-            "test result: FAILED. 11 passed; 3 failed; 1 ignored; in 2 binaries"
+            "tests: FAILED. 11 passed; 3 failed; 1 ignored; in 2 binaries"
         );
     }
 }
