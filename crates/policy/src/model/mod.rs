@@ -89,6 +89,11 @@ pub struct Bounds {
     pub body_bytes: u64,
 }
 
+impl Bounds {
+    /// The largest `head_bytes` that may be asked for.
+    pub const HEAD_BYTES_MAX: u32 = 48 << 10;
+}
+
 /// Times. All are idle times (no byte moved) except `head`, `handshake`, `connect`, `first_byte` and `total`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {

@@ -2,7 +2,7 @@
 
 use crate::file::decode::{Field, OneOrMore, Problems};
 use crate::file::raw;
-use crate::file::scalar::{Bytes, Count, Pause, Time, TimeOrNone};
+use crate::file::scalar::{Count, FieldCount, HeadBytes, Pause, Time, TimeOrNone};
 use crate::model::{
     AccessLog, Bounds, CertificateFiles, Drain, Forwarding, LogTarget, Networks, OwnTimeouts, Timeouts, Tls,
 };
@@ -92,12 +92,13 @@ pub fn request_timeouts(
     (times, towards_servers)
 }
 
-fn head_bytes(field: &Field<Bytes>, inherited: u32) -> u32 {
-    field.value().map_or(inherited, |bytes| u32::try_from(bytes.0).unwrap_or(u32::MAX))
-}
-
-fn fields(field: &Field<Count>, inherited: u16) -> u16 {
-    field.value().map_or(inherited, |count| u16::try_from(count.0).unwrap_or(u16::MAX))
+/// A head's bounds over inherited ones.
+fn head_bounds(bytes: &Field<HeadBytes>, fields: &Field<FieldCount>, inherited: Bounds) -> Bounds {
+    Bounds {
+        head_bytes: bytes.value().map_or(inherited.head_bytes, |bytes| bytes.0),
+        fields: fields.value().map_or(inherited.fields, |count| count.0),
+        ..inherited
+    }
 }
 
 /// The file's bounds over the defaults.
@@ -105,20 +106,14 @@ pub fn bounds(field: &Field<raw::Bounds>) -> Bounds {
     let defaults = Bounds { head_bytes: 32 << 10, fields: 100, body_bytes: 1 << 30 };
     let Some(own) = field.value() else { return defaults };
     Bounds {
-        head_bytes: head_bytes(&own.head, defaults.head_bytes),
-        fields: fields(&own.headers, defaults.fields),
         body_bytes: own.body.value().map_or(defaults.body_bytes, |bytes| bytes.0),
+        ..head_bounds(&own.head, &own.headers, defaults)
     }
 }
 
 /// A listener's bounds over the file's.
 pub fn listener_bounds(field: &Field<raw::ListenerBounds>, inherited: Bounds) -> Bounds {
-    let Some(own) = field.value() else { return inherited };
-    Bounds {
-        head_bytes: head_bytes(&own.head, inherited.head_bytes),
-        fields: fields(&own.headers, inherited.fields),
-        ..inherited
-    }
+    field.value().map_or(inherited, |own| head_bounds(&own.head, &own.headers, inherited))
 }
 
 /// A site's bounds over the file's.

@@ -6,7 +6,7 @@ use crate::file::decode::{Field, Named};
 use crate::file::raw;
 use crate::file::scalar::Share;
 use crate::file::tree::At;
-use crate::model::{Arm, Fact, PathPattern, PoolId, Sticky, Target, Text, TextPart};
+use crate::model::{Arm, Balance, Expression, Fact, PathPattern, PoolId, Sticky, Target, Text, TextPart};
 use crate::source::{Diagnostic, Span};
 
 /// Statuses of redirects whose client goes to the `Location` by itself.
@@ -17,16 +17,39 @@ const FRAMING: [&str; 5] = ["content-length", "transfer-encoding", "connection",
 /// Reads a target. `path` is the route's, whose captures its texts may use.
 pub fn resolve(own: &At<raw::Target>, path: &PathPattern, context: &mut Context) -> Option<Target> {
     match &own.value {
-        raw::Target::Pool(name) => pool(name, own.at, context).map(Target::Pool),
-        raw::Target::Split(shares) => split(shares, own.at, context),
+        raw::Target::Pool(name) => pool(name, own.at, path, context).map(Target::Pool),
+        raw::Target::Split(shares) => split(shares, own.at, path, context),
         raw::Target::Keys(keys) => keyed(keys, own.at, path, context),
     }
 }
 
-fn pool(name: &str, at: Span, context: &mut Context) -> Option<PoolId> {
+fn pool(name: &str, at: Span, path: &PathPattern, context: &mut Context) -> Option<PoolId> {
     let pool = find_pool(name, at, context.pool_names, context.problems)?;
     context.pools_used[pool.0] = true;
+    check_pool_captures(pool, at, path, context);
     Some(pool)
+}
+
+/// What a pool balances or recognises sessions by must be there on every route that leads to it.
+fn check_pool_captures(pool: PoolId, at: Span, path: &PathPattern, context: &mut Context) {
+    let pool = &context.pools[pool.0];
+    let balance = match &pool.balance {
+        Balance::RingHash(by) => Some(by),
+        _ => None,
+    };
+    let sticky = match &pool.sticky {
+        Some(Sticky::By(by)) => Some(&by.expression),
+        _ => None,
+    };
+    for (by, key) in [(balance, "balance"), (sticky, "sticky")] {
+        let Some(Expression { fact: Fact::Capture(name), .. }) = by else { continue };
+        if path::captures(path).contains(&name.as_str()) {
+            continue;
+        }
+        let message = format!("`{key}` of the pool `{}` goes by `capture.{name}`", pool.name);
+        let problem = Diagnostic::error(at, message).label(format!("the route's path captures no `{name}`"));
+        context.problems.push(problem.help(format!("a segment `{{{name}}}` in `path` captures it")));
+    }
 }
 
 /// The long form: exactly one of `split`, `redirect` and an answer.
@@ -36,7 +59,7 @@ fn keyed(keys: &raw::TargetKeys, at: Span, path: &PathPattern, context: &mut Con
         if answers || !keys.redirect.is_absent() || !keys.status.is_absent() {
             exclusive("`split` stands alone", at, context);
         }
-        return split(keys.split.value()?, at, context);
+        return split(keys.split.value()?, at, path, context);
     }
     if !keys.redirect.is_absent() {
         if answers {
@@ -51,12 +74,12 @@ fn exclusive(message: &str, at: Span, context: &mut Context) {
     context.problems.push(Diagnostic::error(at, message).label("these keys do not go together"));
 }
 
-fn split(shares: &Named<Share>, at: Span, context: &mut Context) -> Option<Target> {
+fn split(shares: &Named<Share>, at: Span, path: &PathPattern, context: &mut Context) -> Option<Target> {
     let mut arms = Vec::new();
     let mut whole = true;
     for (name, share) in &shares.0 {
         // A name without a share may be a misspelt key, which has been said.
-        let pool = share.given().and_then(|_| pool(&name.value, name.at, context));
+        let pool = share.given().and_then(|_| pool(&name.value, name.at, path, context));
         match (pool, share.value()) {
             (Some(pool), Some(share)) => arms.push((name.at, Arm { pool, share: share.0 })),
             _ => whole = false,

@@ -8,6 +8,9 @@ use std::ops::{Deref, DerefMut};
 /// Bytes in a buffer.
 pub const BUFFER_BYTES: usize = 64 * 1024;
 
+// Behind the largest head there is room for a piece of the body.
+const _: () = assert!(policy::model::Bounds::HEAD_BYTES_MAX as usize + 16 * 1024 <= BUFFER_BYTES);
+
 /// Buffers that a worker keeps for the next user; more are given back to the allocator.
 const KEPT_MAX: usize = 128;
 

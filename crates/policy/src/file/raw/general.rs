@@ -2,7 +2,7 @@
 
 use super::{Errors, Pool, Site, Test, read_as_map, record, shape_of};
 use crate::file::decode::{Decode, Field, Named, OneOrMore, Problems, record as read_record};
-use crate::file::scalar::{Bytes, Count, Pause, Scalar, Time, TimeOrNone, Wrong};
+use crate::file::scalar::{Bytes, Count, FieldCount, HeadBytes, Pause, Scalar, Time, TimeOrNone, Wrong};
 use crate::file::shape::Shape;
 use crate::file::tree::{At, Kind, Node};
 use ipnet::IpNet;
@@ -78,9 +78,9 @@ record! {
     /// Sizes and counts that a request may have.
     Bounds("`bounds`") {
         /// Bytes of a head. Default: `32k`.
-        head: Bytes,
+        head: HeadBytes,
         /// Number of fields in a head. Default: 100.
-        headers: Count,
+        headers: FieldCount,
         /// Bytes of a request's body. Default: `1g`.
         body: Bytes,
     }
@@ -90,9 +90,9 @@ record! {
     /// Bounds of heads on one listener.
     ListenerBounds("a listener's `bounds`") {
         /// Bytes of a head.
-        head: Bytes,
+        head: HeadBytes,
         /// Number of fields in a head.
-        headers: Count,
+        headers: FieldCount,
     }
 }
 

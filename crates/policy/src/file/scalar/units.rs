@@ -1,6 +1,7 @@
 //! Scalars with a unit: times, sizes, shares, statuses.
 
 use super::{Scalar, Wrong, digits, shortened};
+use crate::model::Bounds;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -109,6 +110,43 @@ impl Scalar for Bytes {
 
     fn schema() -> Value {
         json!({ "type": "string", "pattern": "^([0-9]+[bkmg]|0)$" })
+    }
+}
+
+/// Bytes of a head. It is parsed in one buffer, which must have room for a part of the body besides.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HeadBytes(pub u32);
+
+impl Scalar for HeadBytes {
+    const EXPECTED: &'static str = "a size from 1k to 48k";
+
+    fn parse(text: &str, plain: bool) -> Result<Self, Wrong> {
+        let bytes = u32::try_from(Bytes::parse(text, plain)?.0).unwrap_or(u32::MAX);
+        match bytes {
+            1024..=Bounds::HEAD_BYTES_MAX => Ok(HeadBytes(bytes)),
+            _ => Err(Wrong::default()),
+        }
+    }
+
+    fn schema() -> Value {
+        Bytes::schema()
+    }
+}
+
+/// A number of fields in a head.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FieldCount(pub u16);
+
+impl Scalar for FieldCount {
+    const EXPECTED: &'static str = "a whole number from 1 to 256";
+
+    fn parse(text: &str, _plain: bool) -> Result<Self, Wrong> {
+        let allowed = |count: &u16| (1..=wire::h1::FIELDS_MAX).contains(&usize::from(*count));
+        digits(text).filter(allowed).map(FieldCount).ok_or_else(Wrong::default)
+    }
+
+    fn schema() -> Value {
+        json!({ "type": "integer", "minimum": 1, "maximum": wire::h1::FIELDS_MAX })
     }
 }
 
@@ -243,6 +281,15 @@ mod tests {
         check("1g", Some(Bytes(1 << 30)));
         for wrong in ["", "k", "32", "1kb", "1K", "-1k", "18446744073709551615g", "1.5m"] {
             check::<Bytes>(wrong, None);
+        }
+        check("48k", Some(HeadBytes(48 << 10)));
+        check("1024b", Some(HeadBytes(1024)));
+        for wrong in ["1023b", "49k", "0", "4g", "8g", "48"] {
+            check::<HeadBytes>(wrong, None);
+        }
+        check("256", Some(FieldCount(256)));
+        for wrong in ["0", "257", "65537", "-1"] {
+            check::<FieldCount>(wrong, None);
         }
     }
 
