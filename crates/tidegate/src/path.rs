@@ -9,7 +9,8 @@ mod log;
 mod respond;
 
 use crate::error::ProxyError;
-use crate::http::h1::exchange::{Ending, Exchange, Failure, FirstBody, Tally, Terms, is_replayable};
+use crate::http::h1::body::FirstBody;
+use crate::http::h1::exchange::{Ending, Exchange, Failure, Tally, Terms, is_replayable};
 use crate::http::h1::tunnel::{self, Moved};
 use crate::http::h1::{Active, Client, request_head};
 use crate::upstream::{self, Connection, InFlight};
@@ -141,7 +142,7 @@ struct Route<'a> {
     worker: &'a Worker,
     decided: &'a Decided<'a>,
     target: &'a Forward<'a>,
-    bounds: Bounds,
+    bounds: &'a Bounds,
 }
 
 /// Sends the request to a server of the pool, to another where that does no harm, and relays the answer.
@@ -154,10 +155,9 @@ async fn forward(
     target: &Forward<'_>,
 ) -> After {
     let policy = worker.policy();
-    let bounds =
-        decided.site.map_or(policy.listeners[client.listener].bounds, |site| policy.sites[site.0].bounds);
+    let bounds = facts::bounds(policy, Some(decided), client.listener);
     let route = Route { worker, decided, target, bounds };
-    let mut body = match FirstBody::read(active, &bounds, &mut request.tally) {
+    let body = match FirstBody::read(active, bounds, &mut request.tally) {
         Ok(body) => body,
         Err(error) => {
             return respond::failure(worker, client, active, request, Some(decided), None, &error).await;
@@ -181,7 +181,7 @@ async fn forward(
             }
         };
         let reused = connection.reused;
-        match route.attempt(client, active, request, &mut body, pick, &timeouts, connection).await {
+        match route.attempt(client, active, request, &body, pick, &timeouts, connection).await {
             Attempt::Done(after) => return after,
             Attempt::Again(error) => {
                 if reused && stale < STALE_MAX {
@@ -236,7 +236,7 @@ impl Route<'_> {
         client: &mut Client,
         active: &mut Active,
         request: &mut Request,
-        body: &mut FirstBody,
+        body: &FirstBody,
         pick: Pick,
         timeouts: &Timeouts,
         mut connection: Connection,
@@ -256,13 +256,12 @@ impl Route<'_> {
         };
         let terms = Terms {
             timeouts,
-            bounds: &self.bounds,
+            bounds: self.bounds,
             started: request.started,
             upgrade: active.head.upgrade,
             worker,
             hook: &hook,
         };
-        let whole = body.is_whole();
         let result = {
             let stream = &mut connection.stream;
             let mut exchange = Exchange::new(client, active, stream, terms, &mut request.tally, body);
@@ -285,12 +284,7 @@ impl Route<'_> {
                     self.tunnel(client, active, request, pick, timeouts, connection, (buffer, early)).await;
                 Attempt::Done(after)
             }
-            Err(failure) if failure.replayable => {
-                if whole {
-                    body.rewind();
-                }
-                Attempt::Again(failure.error)
-            }
+            Err(failure) if failure.replayable => Attempt::Again(failure.error),
             Err(failure) => {
                 drop((connection, in_flight));
                 Attempt::Done(self.fail(client, active, request, pick, failure).await)

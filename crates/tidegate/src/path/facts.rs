@@ -5,7 +5,7 @@ use crate::http::h1::{Active, Client};
 use crate::state::Sessions;
 use crate::worker::Worker;
 use policy::decide::{Decided, Fields, Forward, Pick, Request, Rules};
-use policy::model::{ListenerId, Policy, Timeouts};
+use policy::model::{Bounds, ListenerId, Policy, Timeouts};
 use std::net::IpAddr;
 use wire::forwarded;
 use wire::h1::{Field, Known, TargetForm};
@@ -171,6 +171,14 @@ impl<'a> Facts<'a> {
             client: self.origin.client,
             listener: Some(ListenerId(self.listener)),
         }
+    }
+}
+
+/// The bounds of a request: its site's, once that is known, else its listener's.
+pub fn bounds<'p>(policy: &'p Policy, decided: Option<&Decided<'_>>, listener: usize) -> &'p Bounds {
+    match decided.and_then(|decided| decided.site) {
+        Some(site) => &policy.sites[site.0].bounds,
+        None => &policy.listeners[listener].bounds,
     }
 }
 

@@ -3,16 +3,17 @@
 use super::{After, Request, log};
 use crate::error::ProxyError;
 use crate::http::answer::{self, Answer};
-use crate::http::h1::{Active, Client};
+use crate::http::h1::body::FirstBody;
+use crate::http::h1::{Active, BodyState, Client};
 use crate::path::ServerChoice;
-use crate::path::facts::Facts;
+use crate::path::facts::{self, Facts};
 use crate::worker::Worker;
 use policy::decide::{Decided, Outcome};
-use policy::model::{ErrorPage, Policy, Target};
+use policy::model::{Bounds, ErrorPage, Policy, Target};
 use policy::text::{Place, https_location, put_query, render};
 use std::future::poll_fn;
 use std::task::Poll;
-use wire::h1::{ChunkMode, Framing, Known, Method, Version};
+use wire::h1::{Known, Method, Version};
 
 /// What an answer says.
 #[derive(Default)]
@@ -35,7 +36,8 @@ pub async fn fixed(
         let facts = Facts::of(request.origin, client.listener, active);
         compose(worker, &facts, decided)
     };
-    let keeps = consume_body(active);
+    let bounds = facts::bounds(worker.policy(), Some(decided), client.listener);
+    let keeps = consume_body(active, bounds, request);
     let after = send(worker, client, active, request, &content, keeps).await;
     let reason = match (&decided.outcome, &after) {
         (_, Err(error)) => error.reason(),
@@ -69,7 +71,8 @@ pub async fn failure(
             error,
             ProxyError::RequestHead(_) | ProxyError::RequestBody(_) | ProxyError::HeadTimeout
         );
-        let keeps = sound && consume_body(active);
+        let bounds = facts::bounds(worker.policy(), decided, client.listener);
+        let keeps = sound && consume_body(active, bounds, request);
         after = send(worker, client, active, request, &content, keeps).await.unwrap_or(After::Close);
     }
     log::write(worker, client, active, request, decided, server, Some(error.reason()));
@@ -125,24 +128,10 @@ fn error_pages<'p>(policy: &'p Policy, decided: Option<&Decided<'_>>) -> impl It
 }
 
 /// Whether the request's body, if any, has arrived in full; then the next request begins behind it.
-fn consume_body(active: &mut Active) -> bool {
-    let base = active.head.length as usize;
-    let filled = active.filled;
-    let consumed = match active.head.framing {
-        Framing::None => Some(0),
-        Framing::Length(length) => usize::try_from(length).ok().filter(|length| *length <= filled - base),
-        Framing::Chunked => {
-            let mut decoder = wire::h1::ChunkDecoder::new(ChunkMode::Decode, 1 << 15);
-            // The bytes are not used any more: they may be moved about.
-            let fed = decoder.feed(&mut active.input[base..filled]);
-            fed.ok().filter(|fed| fed.done).map(|fed| fed.consumed)
-        }
-        Framing::Close => None,
-    };
-    if let Some(consumed) = consumed {
-        active.next = base + consumed..filled;
-    }
-    consumed.is_some()
+fn consume_body(active: &mut Active, bounds: &Bounds, request: &mut Request) -> bool {
+    let readable =
+        active.body != BodyState::Unread || FirstBody::read(active, bounds, &mut request.tally).is_ok();
+    readable && active.body == BodyState::Whole
 }
 
 /// Writes an answer; `keeps` says whether the connection could serve another request.

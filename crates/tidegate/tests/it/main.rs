@@ -3,6 +3,7 @@
 
 mod support;
 
+mod after_failure;
 mod bodies;
 mod cli;
 mod connections;

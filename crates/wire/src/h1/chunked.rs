@@ -95,7 +95,7 @@ enum State {
 }
 
 /// Decodes one chunked body, in pieces of any size.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ChunkDecoder {
     state: State,
     mode: ChunkMode,

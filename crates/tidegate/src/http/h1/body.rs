@@ -1,8 +1,14 @@
 //! Where a body ends: one reader for every framing of HTTP/1, used in both directions.
 
+use super::exchange::Tally;
+use super::{Active, BodyState};
+use crate::error::ProxyError;
+use policy::model::Bounds;
+use std::ops::Range;
 use wire::h1::{ChunkDecoder, ChunkError, ChunkMode, Framing};
 
 /// How much of a body is still to come.
+#[derive(Clone, Debug)]
 pub enum BodyReader {
     /// Nothing, or nothing more.
     Done,
@@ -65,5 +71,46 @@ impl BodyReader {
                 Ok(Piece { consumed: fed.consumed, kept: fed.kept, content: fed.data })
             }
         }
+    }
+}
+
+/// The part of a request's body that came with its head, as it is when nothing has been sent yet; every attempt begins
+/// with it.
+pub struct FirstBody {
+    /// What follows.
+    pub reader: BodyReader,
+    /// Bytes to be forwarded, in the client's buffer.
+    pub segment: Range<usize>,
+}
+
+impl FirstBody {
+    /// Reads what the client's buffer holds of the body; sets `active.next` to what is behind it.
+    ///
+    /// # Errors
+    /// When it is malformed or larger than `bounds` allow.
+    pub fn read(active: &mut Active, bounds: &Bounds, tally: &mut Tally) -> Result<FirstBody, ProxyError> {
+        let base = active.head.length as usize;
+        if let Framing::Length(length) = active.head.framing
+            && length > bounds.body_bytes
+        {
+            return Err(ProxyError::BodyTooLarge);
+        }
+        active.body = BodyState::Partly;
+        let mut reader = BodyReader::new(active.head.framing, ChunkMode::Relay, bounds.head_bytes);
+        let piece = reader.feed(&mut active.input[base..active.filled]).map_err(ProxyError::RequestBody)?;
+        tally.bytes_in = piece.content as u64;
+        if tally.bytes_in > bounds.body_bytes {
+            return Err(ProxyError::BodyTooLarge);
+        }
+        active.next = base + piece.consumed..active.filled;
+        if reader.is_done() {
+            active.body = BodyState::Whole;
+        }
+        Ok(FirstBody { reader, segment: base..base + piece.kept })
+    }
+
+    /// Whether the request can be sent again from what is at hand.
+    pub fn is_whole(&self) -> bool {
+        self.reader.is_done()
     }
 }

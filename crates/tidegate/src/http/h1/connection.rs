@@ -3,7 +3,7 @@
 //! While nothing is on its way the connection holds no buffer and its task is small; what a request
 //! needs is in a future of its own, made when its first byte arrives.
 
-use super::{Active, AddressText, Client};
+use super::{Active, AddressText, BodyState, Client};
 use crate::error::ProxyError;
 use crate::http::stream::Stream;
 use crate::listen::Arrival;
@@ -142,6 +142,7 @@ async fn read_head(worker: &Worker, client: &mut Client, active: &mut Active) ->
     let rules = &worker.policy().listeners[client.listener];
     let limits = HeadLimits { bytes: rules.bounds.head_bytes, fields: rules.bounds.fields };
     active.head.reset();
+    active.body = BodyState::Unread;
     let mut armed = false;
     poll_fn(|cx| {
         loop {

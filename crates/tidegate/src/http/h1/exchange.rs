@@ -10,9 +10,9 @@
 //!   to a request that was sent in full.
 //! - A failure before the answer began says whether the request may be sent again.
 
-use super::body::BodyReader;
+use super::body::{BodyReader, FirstBody};
 use super::response_head::{self, Connection, Reframing};
-use super::{Active, Client};
+use super::{Active, BodyState, Client};
 use crate::error::ProxyError;
 use crate::http::stream::poll_write_two;
 use crate::path::facts::AnswerHook;
@@ -161,13 +161,13 @@ impl<'a> Exchange<'a> {
         server: &'a mut TcpStream,
         terms: Terms<'a>,
         tally: &'a mut Tally,
-        body: &mut FirstBody,
+        body: &FirstBody,
     ) -> Self {
         let upload = Upload {
             head_sent: 0,
             segment: body.segment.clone(),
-            replayable: body.reader.as_ref().is_none_or(BodyReader::is_done),
-            body: body.reader.take().unwrap_or(BodyReader::Done),
+            replayable: body.reader.is_done(),
+            body: body.reader.clone(),
             touched: false,
             finished: false,
             broken: false,
@@ -278,6 +278,9 @@ impl<'a> Exchange<'a> {
         }
         self.upload.segment = base..base + piece.kept;
         self.active.next = base + piece.consumed..base + read;
+        if self.upload.body.is_done() {
+            self.active.body = BodyState::Whole;
+        }
         Ok(true)
     }
 
@@ -307,13 +310,7 @@ impl<'a> Exchange<'a> {
                 return Ok(None);
             }
             match &self.download.body {
-                Some(body) if body.is_done() => {
-                    return match self.client.stream.poll_flush(cx) {
-                        Poll::Pending => Ok(None),
-                        Poll::Ready(Ok(())) => Ok(Some(self.answered())),
-                        Poll::Ready(Err(_)) => Err(ProxyError::ClientGone),
-                    };
-                }
+                Some(body) if body.is_done() => return Ok(Some(self.answered())),
                 Some(_) => {
                     if !self.read_answer_body(cx)? {
                         return Ok(None);
@@ -341,9 +338,16 @@ impl<'a> Exchange<'a> {
                 None => &[],
             };
             if head.is_empty() && segment.is_empty() {
-                self.active.answer.clear();
-                self.download.head_sent = 0;
-                return Ok(true);
+                // TLS may hold a part of it still, and the server may be long in saying more.
+                return match self.client.stream.poll_flush(cx) {
+                    Poll::Pending => Ok(false),
+                    Poll::Ready(Ok(())) => {
+                        self.active.answer.clear();
+                        self.download.head_sent = 0;
+                        Ok(true)
+                    }
+                    Poll::Ready(Err(_)) => Err(ProxyError::ClientGone),
+                };
             }
             match self.client.stream.poll_write(cx, head, segment) {
                 Poll::Pending => return Ok(false),
@@ -623,47 +627,6 @@ impl<'a> Exchange<'a> {
             looks_complete: self.download.answered && self.ends_by_closing(),
             error,
         }
-    }
-}
-
-/// The part of a request's body that came with its head, understood once and kept for replays.
-pub struct FirstBody {
-    /// What follows; `None` once an exchange has it.
-    pub reader: Option<BodyReader>,
-    /// Bytes to be forwarded, in the client's buffer.
-    pub segment: Range<usize>,
-}
-
-impl FirstBody {
-    /// Reads what the client's buffer holds of the body; sets `active.next` to what is behind it.
-    ///
-    /// # Errors
-    /// When it is malformed or larger than `bounds` allow.
-    pub fn read(active: &mut Active, bounds: &Bounds, tally: &mut Tally) -> Result<FirstBody, ProxyError> {
-        let base = active.head.length as usize;
-        if let Framing::Length(length) = active.head.framing
-            && length > bounds.body_bytes
-        {
-            return Err(ProxyError::BodyTooLarge);
-        }
-        let mut reader = BodyReader::new(active.head.framing, ChunkMode::Relay, bounds.head_bytes);
-        let piece = reader.feed(&mut active.input[base..active.filled]).map_err(ProxyError::RequestBody)?;
-        tally.bytes_in = piece.content as u64;
-        if tally.bytes_in > bounds.body_bytes {
-            return Err(ProxyError::BodyTooLarge);
-        }
-        active.next = base + piece.consumed..active.filled;
-        Ok(FirstBody { reader: Some(reader), segment: base..base + piece.kept })
-    }
-
-    /// Whether the request can be sent again from what is at hand.
-    pub fn is_whole(&self) -> bool {
-        self.reader.as_ref().is_some_and(BodyReader::is_done)
-    }
-
-    /// For the next attempt with a request that [is whole](Self::is_whole).
-    pub fn rewind(&mut self) {
-        self.reader = Some(BodyReader::Done);
     }
 }
 

@@ -1,6 +1,6 @@
 //! HTTP/1.1: a client's connection from its first byte to its last.
 
-mod body;
+pub mod body;
 pub mod connection;
 pub mod exchange;
 pub mod request_head;
@@ -29,6 +29,17 @@ pub struct Client {
     pub tls: bool,
 }
 
+/// How far a request's body has been read from the client's buffer. Reading moves bytes about in it, so it is done once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyState {
+    /// Not at all: `Active::input` is as it came.
+    Unread,
+    /// Not to its end.
+    Partly,
+    /// To its end, behind which the next request begins.
+    Whole,
+}
+
 /// What a connection holds while a request is on its way; pooled per worker.
 pub struct Active {
     /// Bytes of the client: the head of the request, then what came after it.
@@ -37,7 +48,9 @@ pub struct Active {
     pub filled: usize,
     /// The head, as places in `input`.
     pub head: RequestHead,
-    /// Where the next request's bytes are in `input`.
+    /// How far its body has been read.
+    pub body: BodyState,
+    /// Where the next request's bytes are in `input`, once the body has been read.
     pub next: Range<usize>,
     /// The head for the server.
     pub request_out: Vec<u8>,
@@ -60,6 +73,7 @@ impl Active {
             input: Buffer::take(),
             filled: 0,
             head: RequestHead::new(),
+            body: BodyState::Unread,
             next: 0..0,
             request_out: Vec::with_capacity(2048),
             response: ResponseHead::new(),
