@@ -68,6 +68,14 @@ impl Stream {
         }
     }
 
+    /// Whether bytes that were taken for writing are still here, because the client does not read.
+    pub fn holds_back(&self) -> bool {
+        match self {
+            Stream::Plain(_) => false,
+            Stream::Tls(stream) => stream.get_ref().1.wants_write(),
+        }
+    }
+
     /// Says that no more will be written: FIN, after `close_notify` where there is TLS.
     pub fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {

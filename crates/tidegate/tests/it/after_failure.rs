@@ -115,7 +115,9 @@ fn a_body_that_is_partly_read_goes_to_another_server_whole_or_not_at_all() {
     let tidegate = Tidegate::start(&simple(&[peer.address, origin.address], "", ""));
     for _ in 0..40 {
         let mut client = tidegate.client();
-        client.send(format!("POST /one HTTP/1.1\r\nHost: a\r\nContent-Length: 60\r\n\r\n{:x<20}", "")).unwrap();
+        client
+            .send(format!("POST /one HTTP/1.1\r\nHost: a\r\nContent-Length: 60\r\n\r\n{:x<20}", ""))
+            .unwrap();
         std::thread::sleep(Duration::from_millis(3));
         // The server may be gone already, and the answer on its way.
         let _ = client.send(format!("{:y<40}", "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n"));

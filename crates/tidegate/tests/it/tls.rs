@@ -1,24 +1,33 @@
 //! TLS as curl and openssl see it.
 
 use crate::support::{Tidegate, tool, wait_for};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 use testkit::origin::Origin;
+use testkit::peer::{Peer, Step};
 
 /// A balancer with an internal authority, one plain and one TLS listener.
 fn start() -> (Tidegate, Origin) {
     let origin = Origin::start("one").unwrap();
-    let yaml = format!(
+    (Tidegate::start(&secure(origin.address)), origin)
+}
+
+fn secure(server: SocketAddr) -> String {
+    format!(
         "listeners: [{{ name: web, address: \"127.0.0.1:0\" }}, {{ name: secure, address: \"127.0.0.1:0\", tls: true }}]
 tls: {{ internal: true }}
-pools: {{ app: {{ servers: [\"{}\"], sticky: cookie }} }}
+pools: {{ app: {{ servers: [\"{server}\"], sticky: cookie }} }}
 sites:
   shop.example: {{ to: app, redirect_to_https: false }}
   moved.example: {{ to: app }}
   \"*.wild.example\": {{ to: app }}
-",
-        origin.address
-    );
-    (Tidegate::start(&yaml), origin)
+"
+    )
 }
 
 /// Asks over TLS by name.
@@ -191,4 +200,50 @@ pools: {{ app: {{ servers: [\"{}\"] }} }}\nsites: {{ shop.example: {{ to: app }}
         );
         output.stdout.contains("HTTP/1.1 200")
     });
+}
+
+/// A TLS client that takes little at a time.
+fn tls_client(tidegate: &Tidegate) -> rustls::StreamOwned<rustls::ClientConnection, TcpStream> {
+    let mut roots = rustls::RootCertStore::empty();
+    let authority = tidegate.folder.path().join("state/internal-ca.pem");
+    roots.add(CertificateDer::from_pem_file(authority).unwrap()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = ServerName::try_from("shop.example").unwrap();
+    let session = rustls::ClientConnection::new(Arc::new(config), name).unwrap();
+    let socket = TcpStream::connect(tidegate.addresses["secure"]).unwrap();
+    // A small window, so that the socket at the other end is full soon.
+    socket2::SockRef::from(&socket).set_recv_buffer_size(32 * 1024).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+    rustls::StreamOwned::new(session, socket)
+}
+
+#[test]
+fn nothing_is_held_back_while_a_server_pauses() {
+    // Of this many sizes some end where the socket is full in the middle of the last piece.
+    let sizes: Vec<usize> = (0..40).map(|number| 6_000_000 + number * 20_000).collect();
+    let script = |size: &usize| {
+        let mut answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", size + 1).into_bytes();
+        answer.extend(testkit::message::pattern(*size));
+        vec![Step::ReadRequest, Step::Send(answer), Step::ReadToEnd]
+    };
+    let peer = Peer::start(sizes.iter().map(script).collect()).unwrap();
+    let tidegate = Tidegate::start(&secure(peer.address));
+    for size in sizes {
+        let mut client = tls_client(&tidegate);
+        client.write_all(b"GET / HTTP/1.1\r\nHost: shop.example\r\n\r\n").unwrap();
+        // The head is short, and everything but the last byte of the content must come.
+        let mut left = size;
+        let mut piece = vec![0; 16 * 1024];
+        while left > 0 {
+            match client.read(&mut piece) {
+                Ok(read) => left = left.saturating_sub(read),
+                Err(error) => panic!("{left} bytes of {size} are held back: {error}"),
+            }
+        }
+    }
 }

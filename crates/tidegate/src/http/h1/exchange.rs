@@ -597,7 +597,9 @@ impl<'a> Exchange<'a> {
         if self.terms.started.elapsed() >= total {
             return ProxyError::TotalTimeout;
         }
-        let writes_to_client = !self.active.answer.is_empty() || !self.download.segment.is_empty();
+        let writes_to_client = !self.active.answer.is_empty()
+            || !self.download.segment.is_empty()
+            || self.client.stream.holds_back();
         let writes_to_server =
             self.upload.head_sent < self.active.request_out.len() || !self.upload.segment.is_empty();
         if writes_to_client {
