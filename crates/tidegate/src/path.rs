@@ -294,8 +294,10 @@ impl Route<'_> {
 
     fn write_head(&self, client: &Client, active: &mut Active, request: &Request, pick: Pick) {
         let policy = self.worker.policy();
+        let pool = &policy.pools[pick.pool.0];
         let edits = request_head::Edits {
-            host: policy.pools[pick.pool.0].host.as_deref(),
+            host: pool.host.as_deref(),
+            server: &pool.servers[pick.server].name,
             forwarding: policy.forwarding,
             trusted: request.origin.trusted,
             peer: client.peer_text.as_str(),

@@ -6,6 +6,9 @@ use crate::observe::access_log::key;
 use crate::worker::Worker;
 use policy::decide::Decided;
 
+/// Of a head that could not be read, this many bytes are shown.
+const BAD_LINE_BYTES_MAX: usize = 200;
+
 /// Writes the line, if there is a log.
 pub fn write(
     worker: &Worker,
@@ -29,11 +32,16 @@ pub fn write(
             line.address(key!("peer"), client.peer.ip());
         }
         line.str(key!("scheme"), if request.origin.tls { b"https" } else { b"http" });
-        line.str(key!("method"), head.method_text.of(buffer));
-        line.str(key!("host"), head.host.of(buffer));
-        line.str(key!("path"), head.path.of(buffer));
-        if let Some(query) = head.query {
-            line.str(key!("query"), query.of(buffer));
+        if head.method_text.is_empty() {
+            line.str(key!("line"), first_line(&buffer[..active.filled]));
+        } else {
+            line.str(key!("method"), head.method_text.of(buffer));
+            line.str(key!("host"), head.host.of(buffer));
+            let path = head.path.of(buffer);
+            line.str(key!("path"), if path.is_empty() { b"/" } else { path });
+            if let Some(query) = head.query {
+                line.str(key!("query"), query.of(buffer));
+            }
         }
         line.num(key!("status"), u64::from(request.tally.status));
         line.num(key!("bytes"), request.tally.bytes_out);
@@ -65,4 +73,14 @@ pub fn write(
         }
         line.str(key!("request_id"), request.id.as_bytes());
     });
+}
+
+/// The start of what a client sent that is no head.
+fn first_line(bytes: &[u8]) -> &[u8] {
+    let bytes = &bytes[..bytes.len().min(BAD_LINE_BYTES_MAX)];
+    bytes
+        .split(|byte| *byte == b'\n')
+        .map(<[u8]>::trim_ascii)
+        .find(|line| !line.is_empty())
+        .unwrap_or_default()
 }

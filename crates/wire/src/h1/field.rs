@@ -53,6 +53,8 @@ pub enum Known {
     Date,
     Expect,
     Forwarded,
+    /// `X_Forwarded_For` and the like. Servers that hand fields on as variables (CGI, WSGI) take it for the real one.
+    ForwardingLookalike,
     Host,
     KeepAlive,
     ProxyConnection,
@@ -96,7 +98,26 @@ impl Known {
             (17, b'x') => (Known::XForwardedProto, is(name, b"x-forwarded-proto")),
             _ => return Known::Other,
         };
-        if found { known } else { Known::Other }
+        match found {
+            true => known,
+            false if name.contains(&b'_') => Known::lookalike(name),
+            false => Known::Other,
+        }
+    }
+
+    /// For names no longer than the longest known one.
+    #[cold]
+    fn lookalike(name: &[u8]) -> Known {
+        let mut dashed = [0; 17];
+        for (to, byte) in dashed.iter_mut().zip(name) {
+            *to = if *byte == b'_' { b'-' } else { *byte };
+        }
+        match Known::of(&dashed[..name.len()]) {
+            Known::XForwardedFor | Known::XForwardedHost | Known::XForwardedProto | Known::XRequestId => {
+                Known::ForwardingLookalike
+            }
+            _ => Known::Other,
+        }
     }
 
     /// Fields for one hop by their own nature (RFC 9110 section 7.6.1). `Transfer-Encoding` is one too, but
@@ -140,6 +161,8 @@ pub(super) struct Summary {
     pub keep_alive: bool,
     pub upgrade_token: bool,
     pub upgrade_field: bool,
+    /// `Upgrade` names `h2c`, which is for this hop alone and not served.
+    pub h2c: bool,
     pub host: Option<Span>,
     pub expect: Option<Span>,
     nominates: bool,
@@ -206,7 +229,10 @@ impl Summary {
                 check_coding(value)?;
             }
             Known::Connection => self.note_connection(value),
-            Known::Upgrade => self.upgrade_field |= !names_h2c(value),
+            Known::Upgrade => {
+                self.upgrade_field = true;
+                self.h2c |= names_h2c(value);
+            }
             Known::Expect => self.expect = Some(place),
             _ => {}
         }

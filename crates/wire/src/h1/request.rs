@@ -206,7 +206,8 @@ impl RequestHead {
         self.read_host(buffer, &summary)?;
         self.framing = summary.framing(self.version)?.unwrap_or_default();
         self.keep_alive = summary.persists(self.version);
-        self.upgrade = summary.upgrade_token && summary.upgrade_field && self.version == Version::Http11;
+        let upgrade = summary.upgrade_token && summary.upgrade_field && !summary.h2c;
+        self.upgrade = upgrade && self.version == Version::Http11;
         self.expect_continue = false;
         if let Some(expect) = summary.expect.filter(|_| self.version == Version::Http11) {
             if !expect.of(buffer).eq_ignore_ascii_case(b"100-continue") {

@@ -82,6 +82,7 @@ fn persistence_and_upgrades() {
         ("1.0", "Connection: keep-alive, close", false, false),
         ("1.1", "Connection: upgrade", true, false),
         ("1.1", "Connection: upgrade\r\nUpgrade: h2c", true, false),
+        ("1.1", "Connection: upgrade\r\nUpgrade: websocket\r\nUpgrade: h2c", true, false),
         ("1.1", "Connection: keep-alive, Upgrade\r\nUpgrade: websocket", true, true),
         ("1.0", "Connection: Upgrade\r\nUpgrade: websocket", false, false),
     ] {

@@ -5,12 +5,14 @@
 //! replaced. What is added: the forwarding fields and the request id.
 
 use policy::model::{Forwarding, ForwardingMode, ForwardingStyle};
-use wire::h1::{Field, Known, RequestHead, TargetForm, Version};
+use wire::h1::{Field, Known, Method, RequestHead, TargetForm, Version};
 
 /// What is changed in a head on its way to a server.
 pub struct Edits<'a> {
     /// Replaces `Host`.
     pub host: Option<&'a str>,
+    /// The server's address as it is written in the file: the host where the client names none.
+    pub server: &'a str,
     /// Which forwarding fields are written, and how.
     pub forwarding: Forwarding,
     /// Whether the peer's own forwarding fields and request id are believed.
@@ -40,9 +42,10 @@ pub fn write(out: &mut Vec<u8>, buffer: &[u8], head: &RequestHead, edits: &Edits
     out.extend_from_slice(&buffer[run..head.length as usize - 2]);
     if let Some(host) = edits.host {
         put(out, "Host", host.as_bytes());
-    } else if head.known(Known::Host).is_none() && !head.host.is_empty() {
-        // HTTP/1.0 in absolute form: the server is spoken to in HTTP/1.1 and needs one.
-        put(out, "Host", head.host.of(buffer));
+    } else if head.known(Known::Host).is_none() {
+        // HTTP/1.0: the server is spoken to in HTTP/1.1 and needs one (RFC 9112 section 3.2).
+        let host = head.host.of(buffer);
+        put(out, "Host", if host.is_empty() { edits.server.as_bytes() } else { host });
     }
     match edits.forwarding.style {
         ForwardingStyle::XForwarded => write_x_forwarded(out, buffer, head, edits, appends),
@@ -71,8 +74,13 @@ fn write_request_line(out: &mut Vec<u8>, buffer: &[u8], head: &RequestHead) -> u
     }
     out.extend_from_slice(head.method_text.of(buffer));
     out.push(b' ');
-    let path = head.path.of(buffer);
-    out.extend_from_slice(if path.is_empty() { b"/" } else { path });
+    let path: &[u8] = match head.path.of(buffer) {
+        // RFC 9112 section 3.2.4: `OPTIONS http://host` asks for the server as a whole.
+        b"" if head.method == Method::Options && head.query.is_none() => b"*",
+        b"" => b"/",
+        path => path,
+    };
+    out.extend_from_slice(path);
     if let Some(query) = head.query {
         out.push(b'?');
         out.extend_from_slice(query.of(buffer));
@@ -93,6 +101,7 @@ fn is_dropped(field: &Field, edits: &Edits<'_>, appends: bool, version: Version)
         Known::XForwardedProto | Known::XForwardedHost => {
             !edits.trusted || (edits.forwarding.style == ForwardingStyle::XForwarded && !appends)
         }
+        Known::ForwardingLookalike => true,
         Known::Forwarded => !edits.trusted || edits.forwarding.style == ForwardingStyle::Forwarded,
         Known::XRequestId => !edits.trusted,
         // RFC 9110 section 10.1.1: an HTTP/1.0 client cannot mean it.
@@ -111,7 +120,7 @@ fn write_x_forwarded(out: &mut Vec<u8>, buffer: &[u8], head: &RequestHead, edits
     if !appends || head.known(Known::XForwardedProto).is_none() {
         put(out, "X-Forwarded-Proto", if edits.tls { b"https" } else { b"http" });
     }
-    if !appends || head.known(Known::XForwardedHost).is_none() {
+    if !head.host.is_empty() && (!appends || head.known(Known::XForwardedHost).is_none()) {
         put(out, "X-Forwarded-Host", head.host.of(buffer));
     }
 }
@@ -130,9 +139,13 @@ fn write_forwarded(out: &mut Vec<u8>, buffer: &[u8], head: &RequestHead, edits: 
         out.extend_from_slice(b"for=");
         out.extend_from_slice(edits.peer.as_bytes());
     }
-    out.extend_from_slice(if edits.tls { b";proto=https;host=\"" } else { b";proto=http;host=\"" });
-    out.extend_from_slice(head.host.of(buffer));
-    out.extend_from_slice(b"\"\r\n");
+    out.extend_from_slice(if edits.tls { b";proto=https" } else { b";proto=http" });
+    if !head.host.is_empty() {
+        out.extend_from_slice(b";host=\"");
+        out.extend_from_slice(head.host.of(buffer));
+        out.push(b'"');
+    }
+    out.extend_from_slice(b"\r\n");
 }
 
 /// The values that came in, as one list that can be continued.
@@ -161,6 +174,7 @@ mod tests {
         assert!(head.parse(input.as_bytes(), HeadLimits { bytes: 8192, fields: 50 }).unwrap());
         let mut edits = Edits {
             host: None,
+            server: "10.0.0.1:80",
             forwarding: Forwarding::default(),
             trusted: false,
             peer: "192.0.2.7",
@@ -234,6 +248,30 @@ mod tests {
             "GET http://h?q HTTP/1.1\r\nHost: h\r\n\r\n",
             |_| {},
             &format!("GET /?q HTTP/1.1\r\nHost: h\r\n{OURS}"),
+        );
+    }
+
+    #[test]
+    fn options_of_a_whole_server_in_absolute_form() {
+        check(
+            "OPTIONS http://h HTTP/1.1\r\nHost: h\r\n\r\n",
+            |_| {},
+            &format!("OPTIONS * HTTP/1.1\r\nHost: h\r\n{OURS}"),
+        );
+    }
+
+    #[test]
+    fn a_server_gets_a_host_when_the_client_names_none() {
+        let ours = OURS.replace("X-Forwarded-Host: h\r\n", "");
+        check("GET / HTTP/1.0\r\n\r\n", |_| {}, &format!("GET / HTTP/1.1\r\nHost: 10.0.0.1:80\r\n{ours}"));
+    }
+
+    #[test]
+    fn forwarding_fields_with_underscores_go() {
+        check(
+            "GET / HTTP/1.1\r\nHost: h\r\nX_Forwarded_For: 1.1.1.1\r\nx-forwarded_PROTO: https\r\nX_B: 1\r\n\r\n",
+            |edits| edits.trusted = true,
+            &format!("GET / HTTP/1.1\r\nHost: h\r\nX_B: 1\r\n{OURS}"),
         );
     }
 
