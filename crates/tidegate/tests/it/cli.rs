@@ -131,28 +131,7 @@ fn a_certificate_that_does_not_fit_fails_check_where_it_is_written() {
          sites:\n  a.example:\n    to: app\n    tls: { certificates: [{ cert: one.pem, key: two.key }] }\n",
     );
     for name in ["one", "two"] {
-        let (pem, key) =
-            (folder.path().join(format!("{name}.pem")), folder.path().join(format!("{name}.key")));
-        let arguments = [
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-nodes",
-            "-days",
-            "30",
-            "-subj",
-            "/CN=a",
-            "-addext",
-            "subjectAltName=DNS:a.example",
-            "-out",
-            pem.to_str().unwrap(),
-            "-keyout",
-            key.to_str().unwrap(),
-        ];
-        assert_eq!(tool::run("openssl", &arguments).code, 0);
+        tool::certificate(folder.path(), name, "a.example");
     }
     let output = tidegate(&["check", "-c", &path]);
     assert_eq!(output.code, 1);

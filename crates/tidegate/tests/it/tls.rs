@@ -5,7 +5,6 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use testkit::origin::Origin;
@@ -106,42 +105,13 @@ fn the_protocol_is_agreed_on() {
     assert!(tool::run("openssl", &arguments).stdout.contains("ALPN protocol: http/1.1"));
 }
 
-/// Makes a certificate that signs itself.
-fn certificate(folder: &Path, name: &str, host: &str) {
-    let path = |end: &str| folder.join(format!("{name}.{end}")).to_str().unwrap().to_owned();
-    let (names, subject) = (format!("subjectAltName=DNS:{host}"), format!("/CN={name}"));
-    let output = tool::run(
-        "openssl",
-        &[
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-nodes",
-            "-days",
-            "30",
-            "-subj",
-            &subject,
-            "-addext",
-            &names,
-            "-keyout",
-            &path("key"),
-            "-out",
-            &path("pem"),
-        ],
-    );
-    assert_eq!(output.code, 0, "{}", output.stderr);
-}
-
 #[test]
 fn certificates_from_files_are_chosen_by_name() {
     let origin = Origin::start("one").unwrap();
     let folder = tempfile::tempdir().unwrap();
-    certificate(folder.path(), "default", "a.example");
-    certificate(folder.path(), "wild", "*.b.example");
-    certificate(folder.path(), "exact", "x.b.example");
+    tool::certificate(folder.path(), "default", "a.example");
+    tool::certificate(folder.path(), "wild", "*.b.example");
+    tool::certificate(folder.path(), "exact", "x.b.example");
     let yaml = format!(
         "listeners: [{{ name: secure, address: \"127.0.0.1:0\", tls: true }}]
 tls: {{ certificates: [{{ cert: default.pem, key: default.key }}, {{ cert: wild.pem, key: wild.key }}] }}

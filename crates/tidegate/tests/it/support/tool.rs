@@ -1,6 +1,7 @@
 //! Programs that people use: curl, openssl, wrk.
 
 use std::io::Write;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// What a program said.
@@ -42,4 +43,33 @@ pub fn curl(arguments: &[&str]) -> Output {
     let mut all = vec!["-sS", "--max-time", "20"];
     all.extend(arguments);
     run("curl", &all)
+}
+
+/// Makes `NAME.pem`, a certificate of that common name for `host` that signs itself, and `NAME.key`.
+pub fn certificate(folder: &Path, name: &str, host: &str) {
+    let path = |end: &str| folder.join(format!("{name}.{end}")).to_str().unwrap().to_owned();
+    let (names, subject) = (format!("subjectAltName=DNS:{host}"), format!("/CN={name}"));
+    let output = run(
+        "openssl",
+        &[
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-days",
+            "30",
+            "-subj",
+            &subject,
+            "-addext",
+            &names,
+            "-keyout",
+            &path("key"),
+            "-out",
+            &path("pem"),
+        ],
+    );
+    assert_eq!(output.code, 0, "{}", output.stderr);
 }
