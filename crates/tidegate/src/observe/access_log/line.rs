@@ -5,7 +5,7 @@ use std::io::Write;
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// The name of a member with all that stands around it; made by [`key!`], when the program is compiled.
+/// The name of a member with all that stands around it; made by `key!`, when the program is compiled.
 #[derive(Clone, Copy)]
 pub struct Key(pub(crate) &'static [u8]);
 
