@@ -137,4 +137,13 @@ impl ProxyError {
             ProxyError::Stopped => "stopped",
         }
     }
+
+    /// What exactly a server did wrong, where the word for the log leaves it open.
+    pub fn detail(&self) -> Option<&'static str> {
+        match self {
+            ProxyError::ResponseHead(error) => Some(error.reason()),
+            ProxyError::ResponseBody(error) => Some(error.reason()),
+            _ => None,
+        }
+    }
 }

@@ -16,6 +16,7 @@ use crate::http::h1::{Active, Client, request_head};
 use crate::upstream::{self, Connection, InFlight};
 use crate::worker::{Buffer, Worker};
 use facts::{AnswerHook, Facts, Origin, RequestId};
+use log::Reason;
 use policy::decide::{Decided, Excluded, Forward, Input, Machine, Need, Outcome, Pick, Step};
 use policy::model::{Bounds, Timeouts};
 use std::future::poll_fn;
@@ -327,7 +328,7 @@ impl Route<'_> {
         let result = Box::pin(relay).await;
         request.tally.bytes_in += moved.up;
         request.tally.bytes_out += moved.down;
-        let reason = result.err().map(|error| error.reason());
+        let reason = result.as_ref().err().map(Reason::from);
         self.log(client, active, request, pick, reason);
         After::Close
     }
@@ -347,12 +348,12 @@ impl Route<'_> {
             return respond::failure(self.worker, client, active, request, decided, server, &failure.error)
                 .await;
         }
-        self.log(client, active, request, pick, Some(failure.error.reason()));
+        self.log(client, active, request, pick, Some((&failure.error).into()));
         // Whatever the framing, a close cuts the answer; where only the close would mark its end, a reset does.
         if failure.looks_complete || client.tls { After::Reset } else { After::Close }
     }
 
-    fn log(&self, client: &Client, active: &Active, request: &Request, pick: Pick, reason: Option<&str>) {
+    fn log(&self, client: &Client, active: &Active, request: &Request, pick: Pick, reason: Option<Reason>) {
         log::write(self.worker, client, active, request, Some(self.decided), Some(pick.into()), reason);
     }
 }

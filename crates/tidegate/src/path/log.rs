@@ -1,10 +1,30 @@
 //! A request's line in the access log.
 
 use super::{Request, ServerChoice};
+use crate::error::ProxyError;
 use crate::http::h1::{Active, Client};
 use crate::observe::access_log::key;
 use crate::worker::Worker;
 use policy::decide::Decided;
+
+/// Why Tidegate answered itself, or cut the connection.
+#[derive(Clone, Copy)]
+pub struct Reason {
+    word: &'static str,
+    detail: Option<&'static str>,
+}
+
+impl From<&'static str> for Reason {
+    fn from(word: &'static str) -> Reason {
+        Reason { word, detail: None }
+    }
+}
+
+impl From<&ProxyError> for Reason {
+    fn from(error: &ProxyError) -> Reason {
+        Reason { word: error.reason(), detail: error.detail() }
+    }
+}
 
 /// Of a head that could not be read, this many bytes are shown.
 const BAD_LINE_BYTES_MAX: usize = 200;
@@ -17,7 +37,7 @@ pub fn write(
     request: &Request,
     decided: Option<&Decided<'_>>,
     server: Option<ServerChoice>,
-    reason: Option<&str>,
+    reason: Option<Reason>,
 ) {
     let Some(log) = &worker.log else { return };
     let policy = worker.policy();
@@ -69,7 +89,10 @@ pub fn write(
             }
         }
         if let Some(reason) = reason {
-            line.str(key!("reason"), reason.as_bytes());
+            line.str(key!("reason"), reason.word.as_bytes());
+            if let Some(detail) = reason.detail {
+                line.str(key!("detail"), detail.as_bytes());
+            }
         }
         line.str(key!("request_id"), request.id.as_bytes());
     });

@@ -40,10 +40,10 @@ pub async fn fixed(
     let keeps = consume_body(active, bounds, request);
     let after = send(worker, client, active, request, &content, keeps).await;
     let reason = match (&decided.outcome, &after) {
-        (_, Err(error)) => error.reason(),
-        (Outcome::RedirectToHttps { .. }, _) => "redirect_to_https",
-        (Outcome::Respond(Target::Redirect { .. }), _) => "redirect",
-        _ => "fixed_answer",
+        (_, Err(error)) => error.into(),
+        (Outcome::RedirectToHttps { .. }, _) => "redirect_to_https".into(),
+        (Outcome::Respond(Target::Redirect { .. }), _) => "redirect".into(),
+        _ => "fixed_answer".into(),
     };
     log::write(worker, client, active, request, Some(decided), None, Some(reason));
     after.unwrap_or(After::Close)
@@ -75,7 +75,7 @@ pub async fn failure(
         let keeps = sound && consume_body(active, bounds, request);
         after = send(worker, client, active, request, &content, keeps).await.unwrap_or(After::Close);
     }
-    log::write(worker, client, active, request, decided, server, Some(error.reason()));
+    log::write(worker, client, active, request, decided, server, Some(error.into()));
     after
 }
 

@@ -67,6 +67,8 @@ fn clients_of_http_10_get_no_chunks() {
     assert_eq!(response.value("transfer-encoding"), None);
     assert!(response.complete);
     assert_eq!(response.body, testkit::message::pattern(3000));
+    let head = pair.client().request("HEAD /chunked/3/1000 HTTP/1.0\r\nHost: a\r\n\r\n").unwrap();
+    assert_eq!((head.status, head.value("transfer-encoding")), (200, None));
 }
 
 #[test]

@@ -479,7 +479,7 @@ impl<'a> Exchange<'a> {
         let mut lines = std::mem::take(&mut self.active.lines);
         lines.clear();
         self.terms.hook.apply(self.active, &buffer[self.download.unread.clone()], &mut lines);
-        let edits = response_head::Edits { connection, framing, lines: &lines };
+        let edits = response_head::Edits { connection, framing, old_client, lines: &lines };
         let bytes = &buffer[self.download.unread.clone()];
         response_head::write(&mut self.active.answer, bytes, &self.active.response, &edits);
         self.active.lines = lines;

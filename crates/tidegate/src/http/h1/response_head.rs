@@ -9,6 +9,8 @@ pub struct Edits<'a> {
     pub connection: Connection,
     /// How the body is framed for the client.
     pub framing: Reframing,
+    /// Whether the client speaks HTTP/1.0, which knows no transfer codings.
+    pub old_client: bool,
     /// Whole lines to add.
     pub lines: &'a [u8],
 }
@@ -54,7 +56,7 @@ pub fn write(out: &mut Vec<u8>, buffer: &[u8], head: &ResponseHead, edits: &Edit
         }
     };
     for field in &head.fields {
-        if is_dropped(field, edits.framing) {
+        if is_dropped(field, head.status, edits.old_client) {
             out.extend_from_slice(&buffer[run..field.line.start as usize]);
             run = field.line.end as usize;
         }
@@ -80,10 +82,14 @@ pub fn write(out: &mut Vec<u8>, buffer: &[u8], head: &ResponseHead, edits: &Edit
     out.extend_from_slice(b"\r\n");
 }
 
-fn is_dropped(field: &Field, framing: Reframing) -> bool {
+fn is_dropped(field: &Field, status: u16, old_client: bool) -> bool {
     field.hop
-        || (framing == Reframing::UntilClose
-            && matches!(field.known, Known::TransferEncoding | Known::Trailer))
+        || match field.known {
+            Known::TransferEncoding | Known::Trailer => old_client,
+            // RFC 9110 section 8.6. Some servers say that there is nothing.
+            Known::ContentLength => matches!(status, 100..=199 | 204),
+            _ => false,
+        }
 }
 
 #[cfg(test)]
@@ -123,9 +129,15 @@ mod tests {
             &Edits {
                 framing: Reframing::UntilClose,
                 connection: Connection::Close,
+                old_client: true,
                 lines: b"Set-Cookie: a=b\r\n",
             },
             "HTTP/1.1 200 OK\r\nConnection: close\r\nSet-Cookie: a=b\r\n\r\n",
+        );
+        check(
+            "HTTP/1.1 204 None\r\nContent-Length: 0\r\nA: 1\r\n\r\n",
+            &Edits::default(),
+            "HTTP/1.1 204 None\r\nA: 1\r\n\r\n",
         );
         check(
             "HTTP/1.1 200 OK\r\n\r\n",
