@@ -9,6 +9,7 @@
 //! attempt, [`persistence`] keeps a session on its server. The live proxy, `tests:` and `explain` drive the
 //! very same machine; clock, dice and the state of servers are arguments.
 
+pub mod answer;
 mod balance;
 pub mod decide;
 pub mod explain;

@@ -82,30 +82,6 @@ pub fn render(text: &Text, request: &Request<'_>, route: Option<&Route>, place: 
     }
 }
 
-/// Appends where a plain request is sent that is to come over TLS: the same host, path and query, on the port of the
-/// TLS listener.
-pub fn https_location(request: &Request<'_>, port: u16, out: &mut Vec<u8>) {
-    let is_v6 = request.host.contains(':');
-    out.extend_from_slice(if is_v6 { b"https://[" } else { b"https://" });
-    out.extend_from_slice(request.host.as_bytes());
-    if is_v6 {
-        out.push(b']');
-    }
-    if port != 443 {
-        out.extend_from_slice(format!(":{port}").as_bytes());
-    }
-    out.extend_from_slice(request.raw_path);
-    put_query(request, out);
-}
-
-/// Appends the query with its question mark, if there is one.
-pub fn put_query(request: &Request<'_>, out: &mut Vec<u8>) {
-    if let Some(query) = request.query {
-        out.push(b'?');
-        out.extend_from_slice(query);
-    }
-}
-
 fn put(value: &[u8], place: Place, out: &mut Vec<u8>) {
     match place {
         Place::Body => out.extend_from_slice(value),

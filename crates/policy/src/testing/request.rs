@@ -9,6 +9,9 @@ pub enum RequestError {
     /// No URL of HTTP.
     #[error("`{0}` is no URL; expected one such as https://shop.example.com/cart?id=1")]
     Url(String),
+    /// No token, which a method must be (RFC 9110 section 9.1).
+    #[error("`{0}` is no method")]
+    Method(String),
     /// A host that can be none.
     #[error("`{0}` is no host")]
     Host(String),
@@ -74,6 +77,9 @@ impl TestRequest {
         mut fields: Vec<(String, String)>,
         client: Option<IpAddr>,
     ) -> Result<TestRequest, RequestError> {
+        if !wire::field::is_token(method.as_bytes()) {
+            return Err(RequestError::Method(method.to_owned()));
+        }
         let parts = wire::uri::split_authority(authority.as_bytes())
             .ok_or_else(|| RequestError::Host(authority.to_owned()))?;
         let (mut host, mut path) = (String::new(), String::new());

@@ -2,10 +2,9 @@
 
 use super::{HandState, Simulation, TestRequest, Verdict};
 use crate::decide::{Outcome, Recorder, Rules};
-use crate::explain;
 use crate::model::{Expect, ExpectTo, Policy, Route, Target, Test};
 use crate::source::Span;
-use crate::text::{Place, https_location, render};
+use crate::{answer, explain};
 
 /// A test that does not hold.
 #[derive(Clone, Debug)]
@@ -121,33 +120,14 @@ impl<'p> Seen<'p> {
                 seen.status = verdict.pick.is_none().then_some(503);
             }
             Outcome::Refuse { status, .. } => seen.status = Some(*status),
-            Outcome::RedirectToHttps { port } => {
-                seen.status = Some(308);
-                let mut location = Vec::new();
-                https_location(&request.facts(), *port, &mut location);
-                seen.headers.push(("location".to_owned(), String::from_utf8_lossy(&location).into_owned()));
-            }
-            Outcome::Respond(Target::Redirect { status, location }) => {
-                seen.status = Some(*status);
-                let facts = request.facts();
-                let mut text = Vec::new();
-                render(location, &facts, route, Place::Url, &mut text);
-                if let Some(query) = facts.query.filter(|_| !text.contains(&b'?')) {
-                    text.push(b'?');
-                    text.extend_from_slice(query);
-                }
-                seen.headers.push(("location".to_owned(), String::from_utf8_lossy(&text).into_owned()));
-            }
-            Outcome::Respond(Target::Answer { status, headers, .. }) => {
-                seen.status = Some(*status);
-                for (name, value) in headers {
-                    let mut text = Vec::new();
-                    render(value, &request.facts(), route, Place::Field, &mut text);
-                    let text = String::from_utf8_lossy(&text).into_owned();
-                    seen.headers.push((name.to_ascii_lowercase(), text));
-                }
-            }
-            Outcome::Respond(_) => {}
+            Outcome::RedirectToHttps { .. } | Outcome::Respond(_) => {}
+        }
+        if let Some(answer) = answer::compose(policy, decided, &request.facts()) {
+            seen.status = Some(answer.status);
+            let text = |(name, value): (&str, Vec<u8>)| {
+                (name.to_ascii_lowercase(), String::from_utf8_lossy(&value).into_owned())
+            };
+            seen.headers = answer.headers.into_iter().map(text).collect();
         }
         seen
     }

@@ -3,8 +3,9 @@
 use super::{ConfigurationFile, USAGE, report};
 use crate::process::configuration;
 use clap::Args;
+use policy::answer::compose;
 use policy::decide::{CookieKeys, Outcome, Rules};
-use policy::model::{Policy, Target};
+use policy::model::Policy;
 use policy::testing::{HandState, Simulation, TestRequest, Verdict};
 use std::net::IpAddr;
 use std::process::ExitCode;
@@ -56,7 +57,7 @@ impl Explain {
         let rules = Rules::new(Arc::clone(policy), CookieKeys { current: [0; 32], previous: None });
         let mut simulation = Simulation::new(&rules, HandState::new(policy, &self.down), 0);
         let (verdict, trace) = simulation.explain(&request);
-        let told = outcome(policy, &verdict);
+        let told = outcome(policy, &verdict, &request);
         if self.json {
             let steps = policy::explain::to_json(&trace);
             report::answer(&format!("{:#}", serde_json::json!({ "steps": steps, "outcome": told })));
@@ -72,7 +73,7 @@ fn has_server(policy: &Policy, name: &str) -> bool {
 }
 
 /// The end of it, in a few words.
-fn outcome(policy: &Policy, verdict: &Verdict<'_>) -> String {
+fn outcome(policy: &Policy, verdict: &Verdict<'_>, request: &TestRequest) -> String {
     match &verdict.decided.outcome {
         Outcome::Forward(forward) => match verdict.pick {
             Some(pick) => {
@@ -81,10 +82,17 @@ fn outcome(policy: &Policy, verdict: &Verdict<'_>) -> String {
             }
             None => format!("answered 503: no server of pool {} is up", policy.pools[forward.pool.0].name),
         },
-        Outcome::Respond(Target::Redirect { status, .. }) => format!("redirected with {status}"),
-        Outcome::Respond(Target::Answer { status, .. }) => format!("answered {status} by the route"),
-        Outcome::Respond(_) => "answered by the route".to_owned(),
-        Outcome::RedirectToHttps { port } => format!("redirected to https on port {port} with 308"),
+        Outcome::RedirectToHttps { .. } | Outcome::Respond(_) => {
+            let Some(answer) = compose(policy, &verdict.decided, &request.facts()) else {
+                return "answered by the route".to_owned();
+            };
+            match answer.headers.iter().find(|(name, _)| *name == "Location") {
+                Some((_, to)) if (300..=399).contains(&answer.status) => {
+                    format!("redirected to {} with {}", String::from_utf8_lossy(to), answer.status)
+                }
+                _ => format!("answered {} by the route", answer.status),
+            }
+        }
         Outcome::Refuse { status, reason } => format!("refused with {status} ({reason})"),
     }
 }

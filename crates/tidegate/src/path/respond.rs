@@ -8,9 +8,9 @@ use crate::http::h1::{Active, BodyState, Client};
 use crate::path::ServerChoice;
 use crate::path::facts::{self, Facts};
 use crate::worker::Worker;
+use policy::answer::compose as answer_of_route;
 use policy::decide::{Decided, Outcome};
 use policy::model::{Bounds, ErrorPage, Policy, Target};
-use policy::text::{Place, https_location, put_query, render};
 use std::future::poll_fn;
 use std::task::Poll;
 use wire::h1::{Known, Method, Version};
@@ -32,10 +32,15 @@ pub async fn fixed(
     request: &mut Request,
     decided: &Decided<'_>,
 ) -> After {
-    let content = {
-        let facts = Facts::of(request.origin, client.listener, active);
-        compose(worker, &facts, decided)
-    };
+    let mut content = Content::default();
+    let facts = Facts::of(request.origin, client.listener, active);
+    if let Some(answer) = answer_of_route(worker.policy(), decided, &facts.request()) {
+        content.status = answer.status;
+        for (name, value) in answer.headers {
+            content.lines.extend([name.as_bytes(), b": ", &value, b"\r\n"].into_iter().flatten());
+        }
+        content.body = answer.body;
+    }
     let bounds = facts::bounds(worker.policy(), Some(decided), client.listener);
     let keeps = consume_body(active, bounds, request);
     let after = send(worker, client, active, request, &content, keeps).await;
@@ -77,48 +82,6 @@ pub async fn failure(
     }
     log::write(worker, client, active, request, decided, server, Some(error.into()));
     after
-}
-
-fn compose(worker: &Worker, facts: &Facts<'_>, decided: &Decided<'_>) -> Content {
-    let policy = worker.policy();
-    let request = facts.request();
-    let route = decided.site.zip(decided.route);
-    let route = route.map(|(site, route)| &policy.sites[site.0].routes[route.0]);
-    let mut content = Content::default();
-    match &decided.outcome {
-        Outcome::RedirectToHttps { port } => {
-            content.status = 308;
-            content.lines.extend_from_slice(b"Location: ");
-            https_location(&request, *port, &mut content.lines);
-            content.lines.extend_from_slice(b"\r\n");
-        }
-        Outcome::Respond(Target::Redirect { status, location }) => {
-            content.status = *status;
-            content.lines.extend_from_slice(b"Location: ");
-            let start = content.lines.len();
-            render(location, &request, route, Place::Url, &mut content.lines);
-            // A redirect keeps the query unless its target has one.
-            if !content.lines[start..].contains(&b'?') {
-                put_query(&request, &mut content.lines);
-            }
-            content.lines.extend_from_slice(b"\r\n");
-        }
-        Outcome::Respond(Target::Answer { status, body, headers }) => {
-            content.status = *status;
-            for (name, value) in headers {
-                content.lines.extend_from_slice(name.as_bytes());
-                content.lines.extend_from_slice(b": ");
-                render(value, &request, route, Place::Field, &mut content.lines);
-                content.lines.extend_from_slice(b"\r\n");
-            }
-            render(body, &request, route, Place::Body, &mut content.body);
-            let typed = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type"));
-            content.content_type = (!typed).then_some("text/plain; charset=utf-8");
-        }
-        // Nothing else comes here.
-        Outcome::Respond(_) | Outcome::Forward(_) | Outcome::Refuse { .. } => {}
-    }
-    content
 }
 
 /// The site's pages, then those of the whole file.

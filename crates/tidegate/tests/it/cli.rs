@@ -113,6 +113,23 @@ fn explaining_a_request_names_every_step() {
     let json: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
     assert_eq!(json["outcome"], "refused with 404 (no_site)");
     assert_eq!(tidegate(&["explain", "-c", &path, "GET", "nonsense"]).code, 2);
+    assert_eq!(tidegate(&["explain", "-c", &path, "G@T", "http://a.example/"]).code, 2);
+}
+
+#[test]
+fn explaining_a_redirect_says_where_to() {
+    let (_folder, path) = written(
+        "listeners: ['127.0.0.1:0']\nsites:\n  a.example:\n    routes:\n      \
+         - { path: '/old/*', to: { redirect: '/new/{rest}', status: 301 } }\n      \
+         - { to: { status: 410, body: gone } }\n",
+    );
+    for (url, told) in [
+        ("http://a.example/old/x?y=1", "= redirected to /new/x?y=1 with 301\n"),
+        ("http://a.example/x", "= answered 410 by the route\n"),
+    ] {
+        let output = tidegate(&["explain", "-c", &path, "GET", url]);
+        assert!(output.stdout.ends_with(told), "{}{}", output.stdout, output.stderr);
+    }
 }
 
 #[test]
