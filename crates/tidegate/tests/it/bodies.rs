@@ -2,7 +2,10 @@
 
 use crate::support::{Nginx, Pair, Tidegate, simple, tool};
 use std::io::Write;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 use testkit::message::{fnv, pattern};
+use testkit::peer::{Peer, Step};
 
 const SIZES: [usize; 9] = [0, 1, 1023, 16_384, 65_535, 65_536, 65_537, 1_000_000, 5_000_000];
 
@@ -48,6 +51,59 @@ fn fifty_megabytes_pass_in_both_directions_at_once() {
         client.read("POST").unwrap()
     });
     assert!(response.complete && response.body == body);
+}
+
+/// Kilobytes of memory that the engine holds.
+fn resident(tidegate: &Tidegate) -> i64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", tidegate.engine_pid())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.split_whitespace().next().unwrap().parse().unwrap()
+}
+
+/// What eight connections may hold (two buffers and storage each, and what the allocator keeps) while eight hundred
+/// megabytes are on their way.
+const HELD_KB_MAX: i64 = 16 * 1024;
+
+#[test]
+fn a_client_that_does_not_read_makes_the_server_wait() {
+    let pair = Pair::start();
+    let before = resident(&pair.tidegate);
+    let size = 100_000_000;
+    let mut clients: Vec<_> = (0..8).map(|_| pair.client()).collect();
+    for client in &mut clients {
+        client.send(format!("GET /size/{size} HTTP/1.1\r\nHost: a\r\n\r\n")).unwrap();
+    }
+    std::thread::sleep(Duration::from_secs(1));
+    let held = resident(&pair.tidegate) - before;
+    assert!(held < HELD_KB_MAX, "{held} KB held");
+    assert_eq!(pair.origin.in_flight(), 8, "the server is still sending");
+    let response = clients.remove(0).read("GET").unwrap();
+    assert!(response.complete && response.body == pattern(size));
+}
+
+#[test]
+fn a_server_that_does_not_read_makes_the_client_wait() {
+    let peer = Peer::start(vec![vec![Step::ReadHead, Step::Pause(Duration::from_secs(3))]]).unwrap();
+    let tidegate = Tidegate::start(&simple(&[peer.address], "", ""));
+    let before = resident(&tidegate);
+    let body = vec![b'x'; 100_000_000];
+    let done = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                let mut client = tidegate.client();
+                let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", body.len());
+                client.send(head).unwrap();
+                // Fails when the server is gone.
+                let _ = client.send(&body);
+                done.fetch_add(1, Ordering::SeqCst);
+            });
+        }
+        std::thread::sleep(Duration::from_secs(1));
+        let held = resident(&tidegate) - before;
+        assert!(held < HELD_KB_MAX, "{held} KB held");
+        assert_eq!(done.load(Ordering::SeqCst), 0, "every client is still sending");
+    });
 }
 
 #[test]
