@@ -259,19 +259,8 @@ impl ChunkDecoder {
         if !crate::field::is_token(name) {
             return Err(ChunkError::Trailer);
         }
-        let forbidden = matches!(
-            Known::of(name),
-            Known::Host
-                | Known::ContentLength
-                | Known::TransferEncoding
-                | Known::Connection
-                | Known::KeepAlive
-                | Known::ProxyConnection
-                | Known::Upgrade
-                | Known::Te
-                | Known::Trailer
-                | Known::Expect
-        );
+        // Framing, routing, identity and the connection; all that a peer which merges trailers would believe.
+        let forbidden = !matches!(Known::of(name), Known::Other | Known::Date);
         if forbidden {
             return Err(ChunkError::TrailerForbidden);
         }
@@ -385,6 +374,8 @@ mod tests {
             ("0\r\nContent-Length: 5\r\n\r\n", ChunkError::TrailerForbidden),
             ("0\r\ntransfer-encoding: chunked\r\n\r\n", ChunkError::TrailerForbidden),
             ("0\r\nHost: evil\r\n\r\n", ChunkError::TrailerForbidden),
+            ("0\r\nX-Forwarded-For: 1.1.1.1\r\n\r\n", ChunkError::TrailerForbidden),
+            ("0\r\nCookie: a=b\r\n\r\n", ChunkError::TrailerForbidden),
             (&long, ChunkError::TrailerTooLarge),
         ];
         for (input, expected) in cases {

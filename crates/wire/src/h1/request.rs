@@ -182,6 +182,11 @@ impl RequestHead {
                 self.searched = buffer.len();
                 return incomplete(buffer, limits);
             }
+            // What version it is shows when its line has ended.
+            Err(httparse::Error::Version) if !has_whole_line(buffer) => {
+                self.searched = buffer.len();
+                return incomplete(buffer, limits);
+            }
             Err(error) => return Err(bad_start(buffer, error)),
         };
         self.searched = 0;
@@ -347,6 +352,12 @@ fn too_large(buffer: &[u8], limits: HeadLimits) -> HeadError {
         Some(at) if at > 1 => HeadError::TooLarge,
         _ => HeadError::TargetTooLong,
     }
+}
+
+/// Whether the first line that is not empty has ended.
+fn has_whole_line(buffer: &[u8]) -> bool {
+    let start = buffer.iter().position(|byte| !matches!(byte, b'\r' | b'\n'));
+    start.is_some_and(|start| memchr::memchr(b'\n', &buffer[start..]).is_some())
 }
 
 /// A version that looks like one is answered as such; anything else there is malformed.
