@@ -1,10 +1,13 @@
 //! Everything that must hold before a change is taken.
 
-use crate::run::{Failure, cargo, root, succeed};
+use crate::run::{Failure, cargo, succeed};
 use crate::tools;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::time::Instant;
+
+/// A workspace of its own.
+const FUZZ: &str = "fuzz/Cargo.toml";
 
 /// Sets up what tests need and runs all checks.
 ///
@@ -14,7 +17,10 @@ pub fn test() -> Result<(), Failure> {
     tools::set_up()?;
     let started = Instant::now();
     let mut results = Vec::new();
-    step("format", || succeed(cargo(&["fmt", "--all", "--check"])))?;
+    step("format", || {
+        succeed(cargo(&["fmt", "--all", "--check"]))?;
+        succeed(cargo(&["fmt", "--check", "--manifest-path", FUZZ]))
+    })?;
     step("lints", || {
         succeed(cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))
     })?;
@@ -29,11 +35,7 @@ pub fn test() -> Result<(), Failure> {
         let package = ["test", "--release", "--locked", "-p", "tidegate-policy"];
         run_tests(cargo(&[&package[..], &["--test", "cost", "--", "--nocapture"]].concat()), &mut results)
     })?;
-    if root().join("fuzz/Cargo.toml").is_file() {
-        step("fuzz corpora", || {
-            run_tests(cargo(&["test", "--locked", "--manifest-path", "fuzz/Cargo.toml"]), &mut results)
-        })?;
-    }
+    step("fuzz targets", || run_tests(cargo(&["test", "--locked", "--manifest-path", FUZZ]), &mut results))?;
     step("documentation", || {
         let mut doc = cargo(&["doc", "--workspace", "--no-deps", "--locked"]);
         doc.env("RUSTDOCFLAGS", "-D warnings");

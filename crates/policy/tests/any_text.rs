@@ -59,7 +59,8 @@ const PIECES: &[&str] = &[
 fn check(text: &str) {
     let loaded = load(text);
     assert_eq!(loaded.policy.is_none(), loaded.failed());
-    rendered(&loaded);
+    let acts = |letter: char| letter.is_control() && !matches!(letter, '\n' | '\t');
+    assert!(!rendered(&loaded).contains(acts), "a file can act on the terminal: {:?}", rendered(&loaded));
     policy::source::to_json(&loaded.diagnostics, &loaded.sources);
 }
 
@@ -89,6 +90,11 @@ fn repeated_aliases_do_not_become_a_large_tree() {
     }
     let loaded = load(&text);
     assert!(rendered(&loaded).contains("aliases repeat too much"));
+}
+
+#[test]
+fn nothing_that_is_drawn_acts_on_a_terminal() {
+    check("a: \u{9b}31m\n\u{8d}: [\u{1b}[31m]\nb: \u{7f}\r");
 }
 
 #[test]

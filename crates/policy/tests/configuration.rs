@@ -266,7 +266,7 @@ fn state_is_kept_where_the_system_keeps_it() {
 fn a_file_that_is_not_there_is_an_error_with_its_name() {
     let loaded = policy::load(&Memory::default(), Path::new("gone.yaml"), &environment);
     assert!(loaded.policy.is_none());
-    assert!(rendered(&loaded).contains("cannot read gone.yaml"), "{}", rendered(&loaded));
+    assert!(rendered(&loaded).contains("cannot read `gone.yaml`"), "{}", rendered(&loaded));
 }
 
 #[test]

@@ -54,7 +54,7 @@ impl Reader<'_> {
         self.sources.files.push(Source { path: path.to_owned(), text });
         if let Some(problem) = problem {
             let at = named.unwrap_or(Span { source: id, start: 0, end: 0 });
-            self.found.push(Diagnostic::error(at, format!("cannot read {}: {problem}", path.display())));
+            self.found.push(Diagnostic::error(at, format!("cannot read `{}`: {problem}", path.display())));
             self.broken = true;
             return None;
         }

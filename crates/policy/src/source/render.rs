@@ -16,7 +16,9 @@ pub fn render(diagnostic: &Diagnostic, sources: &Sources, color: bool) -> String
         group = group.element(Level::HELP.message(help));
     }
     let renderer = if color { Renderer::styled() } else { Renderer::plain() };
-    renderer.render(&[group])
+    // C1 controls, which terminals obey; the renderer replaces the others.
+    let acts = |letter: char| ('\u{80}'..='\u{9f}').contains(&letter);
+    renderer.render(&[group]).replace(acts, "\u{fffd}")
 }
 
 /// A place, what is said of it, and whether it is the main one.

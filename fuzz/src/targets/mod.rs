@@ -1,0 +1,25 @@
+//! The targets, a module each.
+
+pub mod chunked;
+pub mod configuration;
+pub mod cookie;
+mod head;
+pub mod head_request;
+pub mod head_response;
+pub mod path_matcher;
+pub mod session_cookie;
+pub mod uri;
+
+use crate::Target;
+
+/// All targets.
+pub const ALL: &[Target] = &[
+    head_request::TARGET,
+    head_response::TARGET,
+    chunked::TARGET,
+    uri::TARGET,
+    cookie::TARGET,
+    path_matcher::TARGET,
+    configuration::TARGET,
+    session_cookie::TARGET,
+];
