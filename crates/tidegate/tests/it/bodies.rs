@@ -153,7 +153,7 @@ fn chunked_bodies_may_come_in_any_pieces() {
                    b\r\nhello world\r\n3\r\n!!!\r\n0\r\n\r\n";
     for byte in request.as_bytes() {
         client.send([*byte]).unwrap();
-        std::thread::sleep(std::time::Duration::from_micros(200));
+        std::thread::sleep(Duration::from_micros(200));
     }
     assert_eq!(client.read("POST").unwrap().text(), "hello world!!!");
 }
