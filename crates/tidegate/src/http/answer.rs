@@ -100,7 +100,7 @@ fn wants_html(accept: &[u8]) -> bool {
 }
 
 /// `Date`, made once a second.
-fn put_date(out: &mut Vec<u8>) {
+pub fn put_date(out: &mut Vec<u8>) {
     thread_local! {
         static LAST: RefCell<(i64, String)> = const { RefCell::new((i64::MIN, String::new())) };
     }
