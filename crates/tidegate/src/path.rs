@@ -257,7 +257,7 @@ impl Route<'_> {
         mut connection: Connection,
     ) -> Attempt {
         let worker = self.worker;
-        request.connected_at = Some(Instant::now());
+        request.connected_at = worker.time_for_log();
         self.write_head(client, active, request, pick);
         let in_flight = InFlight::new(&worker.pools[pick.pool.0].servers[pick.server]);
         let hook = AnswerHook {

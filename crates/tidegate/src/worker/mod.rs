@@ -118,6 +118,11 @@ impl Worker {
         self.rules.policy()
     }
 
+    /// The time, if somebody is going to read it.
+    pub fn time_for_log(&self) -> Option<Instant> {
+        self.log.is_some().then(Instant::now)
+    }
+
     /// The number of a chosen server among all, under which its idle connections are kept.
     pub fn server_number(&self, pick: Pick) -> usize {
         self.first_server[pick.pool.0] + pick.server

@@ -138,13 +138,16 @@ async fn first_byte(worker: &Worker, client: &mut Client, phase: Phase) -> bool 
 /// Serves requests until none is waiting.
 async fn burst(worker: &Rc<Worker>, client: &mut Client) -> After {
     let mut active = worker.take_active();
+    let mut served = false;
     let after = loop {
         match read_head(worker, client, &mut active).await {
             Head::Complete => {}
             Head::Nothing => break After::Close,
+            Head::NotYet if served => break After::KeepAlive,
             Head::NotYet => break After::Waiting,
             Head::Bad(error) => break path::refuse(worker, client, &mut active, error).await,
         }
+        served = true;
         match path::serve(worker, client, &mut active).await {
             After::KeepAlive if active.advance() => {}
             After::Close if may_send_more(client, &active) => break After::Linger,

@@ -197,8 +197,10 @@ impl Exchange<'_> {
         }
         self.download.body = Some(BodyReader::Done);
         if self.download.framing == Reframing::Chunked {
-            let end: &[u8] = if self.download.in_chunks { b"\r\n0\r\n\r\n" } else { b"0\r\n\r\n" };
-            self.active.answer.extend_from_slice(end);
+            if self.download.in_chunks {
+                self.active.answer.extend_from_slice(b"\r\n");
+            }
+            self.active.answer.extend_from_slice(wire::h1::LAST_CHUNK);
         }
         Ok(true)
     }

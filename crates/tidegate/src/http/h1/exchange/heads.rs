@@ -5,7 +5,6 @@ use crate::error::ProxyError;
 use crate::http::h1::body::BodyReader;
 use crate::http::h1::response_head::{self, Connection, Reframing};
 use policy::model::Bounds;
-use std::time::Instant;
 use wire::h1::{ChunkMode, FIELDS_MAX, Framing, HeadLimits, Version};
 
 /// The bounds of the configuration are for requests; what a server says may be as long as the buffer allows.
@@ -101,7 +100,7 @@ impl Exchange<'_> {
         response_head::write(&mut self.active.answer, bytes, &self.active.response, &edits);
         self.active.lines = lines;
         self.tally.status = self.active.response.status;
-        self.tally.answered_at = Some(Instant::now());
+        self.tally.answered_at = self.terms.worker.time_for_log();
     }
 
     /// Whether a 101 is in order (RFC 9110 section 7.8): the whole request was sent, and what the server changes to is
