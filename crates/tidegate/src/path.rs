@@ -140,6 +140,14 @@ enum Attempt {
     Again(ProxyError),
 }
 
+/// A server, and what leads to it.
+struct Way {
+    pick: Pick,
+    timeouts: Timeouts,
+    connection: Connection,
+    in_flight: InFlight,
+}
+
 /// A request's way to a pool, and what is the same for all attempts.
 struct Route<'a> {
     worker: &'a Worker,
@@ -174,6 +182,8 @@ async fn forward(
         let Some(pick) = route.pick(client, active, request, &tried) else { break };
         request.retries = attempts + stale;
         let timeouts = facts::timeouts(policy, decided, pick.pool.0);
+        // From here on, so that a server to which no connection comes about does not look idle.
+        let in_flight = InFlight::new(&worker.pools[pick.pool.0].servers[pick.server]);
         let connection = match route.connect(client, active, request, &body, pick, &timeouts).await {
             Ok(connection) => connection,
             Err(error @ (ProxyError::TotalTimeout | ProxyError::Stopped)) => {
@@ -188,7 +198,8 @@ async fn forward(
             }
         };
         let reused = connection.reused;
-        match route.attempt(client, active, request, &body, pick, &timeouts, connection).await {
+        let way = Way { pick, timeouts, connection, in_flight };
+        match route.attempt(client, active, request, &body, way).await {
             Attempt::Done(after) => return after,
             Attempt::Again(error) => {
                 if reused && stale < STALE_MAX {
@@ -244,22 +255,19 @@ impl Route<'_> {
         }
     }
 
-    /// Sends the request over `connection` and relays what comes back.
-    #[allow(clippy::too_many_arguments, reason = "a stage: each is what an earlier stage returned")]
+    /// Sends the request and relays what comes back.
     async fn attempt(
         &self,
         client: &mut Client,
         active: &mut Active,
         request: &mut Request,
         body: &FirstBody,
-        pick: Pick,
-        timeouts: &Timeouts,
-        mut connection: Connection,
+        way: Way,
     ) -> Attempt {
+        let Way { pick, ref timeouts, mut connection, in_flight } = way;
         let worker = self.worker;
         request.connected_at = worker.time_for_log();
         self.write_head(client, active, request, pick);
-        let in_flight = InFlight::new(&worker.pools[pick.pool.0].servers[pick.server]);
         let hook = AnswerHook {
             rules: &worker.rules,
             sessions: &worker.sessions,

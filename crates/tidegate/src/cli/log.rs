@@ -19,6 +19,8 @@ pub fn start_quiet() {
 fn start_from(default: &str) {
     let filter = EnvFilter::try_from_env(VARIABLE).unwrap_or_else(|_| EnvFilter::new(default));
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_target(false);
+    // Where a line cannot be written, nor can a complaint about that be; the attempt would be a panic.
+    let lines = lines.log_internal_errors(false);
     // Only a test that runs two commands in one process gets here twice; the first one's log stays.
     let _ = lines.with_ansi(report::colors()).with_writer(std::io::stderr).try_init();
 }

@@ -3,6 +3,7 @@
 use super::origins::Origins;
 use policy::model::Drain;
 use std::fs::{self, DirBuilder};
+use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::DirBuilderExt;
@@ -30,7 +31,9 @@ pub struct Folder {
 impl Folder {
     /// Makes the folder and writes the configuration.
     pub fn create(origins: &Origins) -> io::Result<Folder> {
-        let path = std::env::temp_dir().join(format!("tidegate-demo-{}", std::process::id()));
+        // Another demo may have been killed and have left its folder.
+        let chance = RandomState::new().hash_one(std::process::id());
+        let path = std::env::temp_dir().join(format!("tidegate-demo-{chance:016x}"));
         // Fails if it exists: whoever made it may read what we write.
         DirBuilder::new().mode(0o700).create(&path)?;
         let [http_port, https_port] = free_ports()?;

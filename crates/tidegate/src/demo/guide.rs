@@ -53,6 +53,7 @@ fn steps(folder: &Folder, control: SocketAddr) -> Vec<Step> {
     let configuration = folder.configuration.display();
     let program = std::env::current_exe().map_or("tidegate".to_owned(), |path| path.display().to_string());
     let thrice = |request: &str| format!("for i in 1 2 3; do curl -si {request} | grep -i '^x-server'; done");
+    let statuses = format!("for i in 1 2 3; do curl -si {http}/ | grep -iE '^(http|x-server)'; done");
     vec![
         step("By path: /api/* goes to the pool api", &[format!("curl -s {http}/api/orders")]),
         step("By header", &[format!("curl -s -H 'X-Tier: vip' {http}/")]),
@@ -74,9 +75,10 @@ fn steps(folder: &Folder, control: SocketAddr) -> Vec<Step> {
         step(
             "A server that fails is left within a second, and comes back",
             &[
-                format!("curl -s -X POST http://{control}/fail/shop-1"),
-                thrice(&format!("{http}/")),
-                format!("curl -s -X POST http://{control}/heal/shop-1"),
+                format!("curl -s -X POST http://{control}/fail/shop-1; sleep 1"),
+                statuses.clone(),
+                format!("curl -s -X POST http://{control}/heal/shop-1; sleep 1"),
+                statuses,
             ],
         ),
         step(

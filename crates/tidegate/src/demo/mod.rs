@@ -20,6 +20,7 @@ use files::Folder;
 use origins::Origins;
 use std::io::{self, Write};
 use std::sync::Arc;
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Why the demo could not be shown.
@@ -48,6 +49,9 @@ pub enum DemoError {
 /// When ports, files or threads cannot be had.
 pub fn run() -> Result<(), DemoError> {
     limits::raise_open_files();
+    // Before anything is made that a signal would leave behind.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut signals = runtime.block_on(async { Signals::new() })?;
     let origins = Arc::new(Origins::start()?);
     let folder = Folder::create(&origins)?;
     let engine = start_engine(&folder)?;
@@ -55,7 +59,7 @@ pub fn run() -> Result<(), DemoError> {
     // Nobody may be reading; the servers work all the same.
     let _ = io::stdout().write_all(guide::text(&folder, &origins, control.address()).as_bytes());
     let _ = io::stdout().flush();
-    end_by_signal(&engine, folder.drain)?;
+    end_by_signal(&engine, folder.drain, &runtime, &mut signals);
     Ok(())
 }
 
@@ -78,9 +82,7 @@ fn start_engine(folder: &Folder) -> Result<Engine, DemoError> {
 }
 
 /// Waits for a signal, then for the end of what runs.
-fn end_by_signal(engine: &Engine, drain: policy::model::Drain) -> io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let mut signals = runtime.block_on(async { Signals::new() })?;
+fn end_by_signal(engine: &Engine, drain: policy::model::Drain, runtime: &Runtime, signals: &mut Signals) {
     runtime.block_on(signals.next());
     engine.drain(drain);
     std::thread::scope(|scope| {
@@ -97,7 +99,6 @@ fn end_by_signal(engine: &Engine, drain: policy::model::Drain) -> io::Result<()>
             }
         });
     });
-    Ok(())
 }
 
 /// TERM and INT.

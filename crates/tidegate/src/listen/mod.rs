@@ -6,7 +6,7 @@
 use crate::worker::{ClientPermit, Worker};
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -27,15 +27,21 @@ pub struct Arrival {
     pub permit: ClientPermit,
 }
 
+/// A bound socket as the runtime wants it; `None`, with a line in the log, where it cannot be watched.
+pub fn watch(socket: OwnedFd) -> Option<Rc<TcpListener>> {
+    let watched = TcpListener::from_std(socket.into());
+    watched.inspect_err(|error| tracing::error!(%error, "cannot watch a listening socket")).ok().map(Rc::new)
+}
+
+/// Has the kernel refuse connections from now on, for everybody who holds the socket: a client that is refused goes
+/// elsewhere at once, one that waits in a queue which nobody empties does not.
+pub fn refuse(socket: &TcpListener) {
+    // Should this fail, the socket is none that listens.
+    let _ = rustix::net::shutdown(socket.as_fd(), rustix::net::Shutdown::Read);
+}
+
 /// Accepts from one socket, for ever.
-pub async fn accept_loop(worker: Rc<Worker>, listener: usize, socket: OwnedFd) {
-    let socket = match TcpListener::from_std(socket.into()) {
-        Ok(socket) => socket,
-        Err(error) => {
-            tracing::error!(%error, "cannot watch a listening socket");
-            return;
-        }
-    };
+pub async fn accept_loop(worker: Rc<Worker>, listener: usize, socket: Rc<TcpListener>) {
     loop {
         match socket.accept().await {
             Ok((stream, peer)) => {

@@ -113,6 +113,8 @@ enum Phase {
     Serving,
     Draining,
     Stopping,
+    /// Asked to end before it served anybody.
+    Forgone,
 }
 
 /// How one engine ended.
@@ -133,6 +135,7 @@ impl Supervisor {
             let outcome = self.one_generation().await?;
             match outcome.phase {
                 Phase::Draining if outcome.status.success() => return Ok(Ended::Drained),
+                Phase::Forgone => return Ok(Ended::Drained),
                 Phase::Draining | Phase::Stopping => return Ok(Ended::Cut),
                 Phase::Starting | Phase::Serving => {}
             }
@@ -230,17 +233,17 @@ impl Generation {
             // Nothing was accepted yet, so there is nothing to drain.
             Phase::Starting => {
                 self.child.kill()?;
-                Ok(Phase::Stopping)
+                Ok(Phase::Forgone)
             }
             Phase::Serving => {
                 tracing::info!("draining; a second signal stops at once");
                 self.order(Order::Drain).await;
                 Ok(Phase::Draining)
             }
-            Phase::Draining | Phase::Stopping => {
+            Phase::Draining | Phase::Stopping | Phase::Forgone => {
                 tracing::info!("stopping at once");
                 self.order(Order::Stop).await;
-                Ok(Phase::Stopping)
+                Ok(if phase == Phase::Forgone { phase } else { Phase::Stopping })
             }
         }
     }

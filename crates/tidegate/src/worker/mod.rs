@@ -25,7 +25,7 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::Receiver;
 use tokio::task::JoinHandle;
 
@@ -225,8 +225,10 @@ async fn serve(setup: WorkerSetup) {
         .sockets
         .into_iter()
         .enumerate()
-        .map(|(listener, socket)| {
-            tokio::task::spawn_local(listen::accept_loop(Rc::clone(&worker), listener, socket))
+        .filter_map(|(listener, socket)| {
+            let socket = listen::watch(socket)?;
+            let accepting = listen::accept_loop(Rc::clone(&worker), listener, Rc::clone(&socket));
+            Some((socket, tokio::task::spawn_local(accepting)))
         })
         .collect();
     let ticking = tokio::task::spawn_local(tick(Rc::clone(&worker)));
@@ -237,8 +239,11 @@ async fn serve(setup: WorkerSetup) {
     }
 }
 
+/// Sockets that are accepted from, and by which tasks.
+type Accepting = Vec<(Rc<TcpListener>, JoinHandle<()>)>;
+
 /// Takes over what other workers give and follows orders, until this worker is to end.
-async fn obey(worker: &Rc<Worker>, mut given: Receiver<Given>, accepting: Vec<JoinHandle<()>>) {
+async fn obey(worker: &Rc<Worker>, mut given: Receiver<Given>, accepting: Accepting) {
     let mut orders = worker.mailboxes.orders();
     let taking_over = async {
         while let Some(given) = given.recv().await {
@@ -270,13 +275,14 @@ async fn obey(worker: &Rc<Worker>, mut given: Receiver<Given>, accepting: Vec<Jo
 }
 
 /// Returns when the last connection has ended, or the time for that is over.
-async fn drain_out(worker: &Rc<Worker>, drain: Drain, accepting: Vec<JoinHandle<()>>) {
+async fn drain_out(worker: &Rc<Worker>, drain: Drain, accepting: Accepting) {
     tokio::time::sleep(drain.grace).await;
     worker.phase.set(Phase::Draining);
     worker.wheel.wake_all();
     // What stands in the queues has been accepted as far as its clients know.
     tokio::time::sleep(TICK).await;
-    for task in accepting {
+    for (socket, task) in accepting {
+        listen::refuse(&socket);
         task.abort();
     }
     let end = Instant::now() + drain.limit;

@@ -15,8 +15,8 @@ use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::thread::JoinHandle;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::time::Duration;
 
 /// A buffer is handed over once it holds this many bytes.
 const BUFFER_BYTES: usize = 64 * 1024;
@@ -27,8 +27,12 @@ const WAITING_MAX: usize = 64;
 pub struct LogSink {
     sender: SyncSender<Vec<u8>>,
     dropped: Arc<AtomicU64>,
-    writer: JoinHandle<()>,
+    /// Ends when all is written.
+    written: Receiver<()>,
 }
+
+/// How long the last lines may take.
+const END_LIMIT: Duration = Duration::from_secs(1);
 
 impl LogSink {
     /// Opens the target and starts the writer.
@@ -43,10 +47,12 @@ impl LogSink {
         let (sender, receiver) = sync_channel(WAITING_MAX);
         let dropped = Arc::new(AtomicU64::new(0));
         let counter = Arc::clone(&dropped);
-        let writer = std::thread::Builder::new()
-            .name("access-log".into())
-            .spawn(move || write_all(&receiver, &mut *target, &counter))?;
-        Ok(LogSink { sender, dropped, writer })
+        let (ended, written) = sync_channel(1);
+        std::thread::Builder::new().name("access-log".into()).spawn(move || {
+            let _ended: SyncSender<()> = ended;
+            write_all(&receiver, &mut *target, &counter);
+        })?;
+        Ok(LogSink { sender, dropped, written })
     }
 
     /// A buffer for one worker.
@@ -62,28 +68,63 @@ impl LogSink {
     /// Writes what is left; call it when all workers have ended.
     pub fn stop(self) {
         drop(self.sender);
-        if self.writer.join().is_err() {
-            tracing::error!("the access log's writer has panicked");
+        // A pipe that nobody reads from must not keep the process alive.
+        if self.written.recv_timeout(END_LIMIT) == Err(RecvTimeoutError::Timeout) {
+            tracing::warn!("the access log does not take its last lines; they are lost");
         }
     }
 }
 
 fn write_all(buffers: &Receiver<Vec<u8>>, target: &mut dyn Write, dropped: &AtomicU64) {
+    let mut target = WholeLines { target, torn: false };
     let mut failed = false;
     for buffer in buffers {
-        let mut result = target.write_all(&buffer);
         let lost = dropped.swap(0, Ordering::Relaxed);
-        if lost > 0 {
-            result = result.and_then(|()| writeln!(target, "{{\"access_log_dropped\":{lost}}}"));
-        }
-        match result.and_then(|()| target.flush()) {
+        match target.put(&buffer, lost) {
             Ok(()) => failed = false,
-            // Said once, not for each buffer of a full disk.
-            Err(error) if !std::mem::replace(&mut failed, true) => {
-                tracing::error!(%error, "the access log cannot be written");
+            Err(error) => {
+                let lines = buffer.iter().filter(|byte| **byte == b'\n').count() as u64;
+                dropped.fetch_add(lost + lines, Ordering::Relaxed);
+                // Said once, not once a line.
+                if !std::mem::replace(&mut failed, true) {
+                    tracing::error!(%error, "the access log cannot be written");
+                }
             }
-            Err(_) => {}
         }
+    }
+}
+
+/// A target that may fail for a while, in the middle of a line too.
+struct WholeLines<'a> {
+    target: &'a mut dyn Write,
+    /// The last line that was begun has no end.
+    torn: bool,
+}
+
+impl WholeLines<'_> {
+    fn put(&mut self, lines: &[u8], lost: u64) -> io::Result<()> {
+        if self.torn {
+            self.write_all(b"\n")?;
+        }
+        self.write_all(lines)?;
+        if lost > 0 {
+            writeln!(self, "{{\"access_log_dropped\":{lost}}}")?;
+        }
+        self.flush()
+    }
+}
+
+impl Write for WholeLines<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.target.write(bytes)?;
+        if let Some(last) = bytes[..written].last() {
+            self.torn = *last != b'\n';
+        }
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.target.flush()
     }
 }
 
@@ -134,6 +175,7 @@ impl LogBuffer {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use std::collections::VecDeque;
 
     #[test]
     fn lines_reach_the_file() {
@@ -175,5 +217,52 @@ mod tests {
         write_all(&receiver, &mut out, &dropped);
         let text = String::from_utf8(out).unwrap();
         assert!(text.ends_with("{\"access_log_dropped\":2}\n"), "{text}");
+    }
+
+    /// Takes so many bytes at each write, or fails; in the end takes all.
+    struct Full {
+        taken: Vec<u8>,
+        script: VecDeque<Option<usize>>,
+    }
+
+    impl Write for Full {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let room = self.script.pop_front().unwrap_or(Some(bytes.len()));
+            let room = room.ok_or(io::ErrorKind::StorageFull)?.min(bytes.len());
+            self.taken.extend_from_slice(&bytes[..room]);
+            Ok(room)
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_disk_that_was_full_leaves_whole_lines_and_a_count() {
+        let (sender, receiver) = sync_channel(8);
+        for number in 0..4 {
+            sender.send(format!("{{\"a\":{number}}}\n{{\"b\":{number}}}\n").into_bytes()).unwrap();
+        }
+        drop(sender);
+        let mut target = Full { taken: Vec::new(), script: [Some(3), None, None].into() };
+        write_all(&receiver, &mut target, &AtomicU64::new(0));
+        let text = String::from_utf8(target.taken).unwrap();
+        assert_eq!(text, "{\"a\n{\"a\":2}\n{\"b\":2}\n{\"access_log_dropped\":4}\n{\"a\":3}\n{\"b\":3}\n");
+    }
+
+    #[test]
+    fn a_reader_that_has_stopped_reading_does_not_hold_up_the_end() {
+        let (_reading, writing) = io::pipe().unwrap();
+        let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&writing));
+        let sink = LogSink::start(&AccessLog { to: LogTarget::File(path.into()) }).unwrap();
+        let buffer = sink.worker();
+        for number in 0..20_000 {
+            buffer.record(|line| line.num(key!("number"), number));
+        }
+        buffer.flush();
+        drop(buffer);
+        let started = std::time::Instant::now();
+        sink.stop();
+        assert!(started.elapsed() < END_LIMIT * 5, "{:?}", started.elapsed());
     }
 }
