@@ -8,6 +8,7 @@
 mod general;
 mod hosts;
 mod listeners;
+mod location;
 mod pages;
 mod path;
 mod pools;
