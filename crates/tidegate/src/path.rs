@@ -15,9 +15,9 @@ use crate::http::h1::tunnel::{self, Moved};
 use crate::http::h1::{Active, Client, request_head};
 use crate::upstream::{self, Connection, InFlight};
 use crate::worker::{Buffer, Worker};
-use facts::{AnswerHook, Facts, Origin, RequestId};
+use facts::{AnswerHook, Facts, RequestId};
 use log::Reason;
-use policy::decide::{Decided, Excluded, Forward, Input, Machine, Need, Outcome, Pick, Step};
+use policy::decide::{Decided, Excluded, Forward, Input, Machine, Need, Origin, Outcome, Pick, Step};
 use policy::model::{Bounds, Timeouts};
 use std::future::poll_fn;
 use std::ops::Range;
@@ -83,7 +83,7 @@ impl From<Pick> for ServerChoice {
 
 /// Answers the request whose head is in `active`.
 pub async fn serve(worker: &Worker, client: &mut Client, active: &mut Active) -> After {
-    let origin = Origin::of(worker.policy(), client, active);
+    let origin = facts::origin(worker.policy(), client, active);
     let mut request = Request::new(origin, RequestId::of(worker, active, origin.trusted));
     let decided = match decide(worker, origin, client.listener, active) {
         Ok(decided) => decided,
@@ -106,7 +106,7 @@ pub async fn serve(worker: &Worker, client: &mut Client, active: &mut Active) ->
 /// Answers a client whose head could not be read.
 pub async fn refuse(worker: &Worker, client: &mut Client, active: &mut Active, error: ProxyError) -> After {
     active.head.clear();
-    let mut request = Request::new(Origin::peer(client), RequestId::new(worker));
+    let mut request = Request::new(facts::peer(client), RequestId::new(worker));
     respond::failure(worker, client, active, &mut request, None, None, &error).await
 }
 

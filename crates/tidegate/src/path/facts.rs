@@ -4,57 +4,21 @@ use crate::error::ProxyError;
 use crate::http::h1::{Active, Client};
 use crate::state::Sessions;
 use crate::worker::Worker;
-use policy::decide::{Decided, Fields, Forward, Pick, Request, Rules};
+use policy::decide::{Decided, Fields, Forward, Origin, Pick, Request, Rules};
 use policy::model::{Bounds, ListenerId, Policy, Timeouts};
-use std::net::IpAddr;
-use wire::forwarded;
 use wire::h1::{Field, Known, TargetForm};
 
-/// Who is asking.
-#[derive(Clone, Copy, Debug)]
-pub struct Origin {
-    /// The client's address, behind trusted proxies.
-    pub client: IpAddr,
-    /// Whether the client speaks TLS, to us or to a trusted proxy.
-    pub tls: bool,
-    /// Whether the peer is a trusted proxy.
-    pub trusted: bool,
+/// The peer itself.
+pub fn peer(client: &Client) -> Origin {
+    Origin::peer(client.peer.ip(), client.tls)
 }
 
-impl Origin {
-    /// The peer itself.
-    pub fn peer(client: &Client) -> Origin {
-        Origin { client: client.peer.ip().to_canonical(), tls: client.tls, trusted: false }
-    }
-
-    /// The peer, or whom it speaks for when it is trusted.
-    pub fn of(policy: &Policy, client: &Client, active: &Active) -> Origin {
-        let peer = Origin::peer(client);
-        if policy.trusted_proxies.0.is_empty() || !policy.trusted_proxies.contains(peer.client) {
-            return peer;
-        }
-        let (head, buffer) = (&active.head, &active.input[..]);
-        let is_trusted = |address| policy.trusted_proxies.contains(address);
-        let values = |known: Known| {
-            head.fields.iter().filter(move |field| field.known == known).map(|field| field.value.of(buffer))
-        };
-        let said_for = head.known(Known::XForwardedFor).is_some();
-        let client = if said_for {
-            forwarded::client(peer.client, values(Known::XForwardedFor), forwarded::parse_node, is_trusted)
-        } else {
-            let node = |element: &[u8]| forwarded::parse_node(forwarded::parameter(element, "for")?);
-            forwarded::client(peer.client, values(Known::Forwarded), node, is_trusted)
-        };
-        let proto = values(Known::XForwardedProto).next().or_else(|| {
-            let element = values(Known::Forwarded).next()?.split(|byte| *byte == b',').next()?;
-            forwarded::parameter(element, "proto")
-        });
-        let tls = match proto {
-            Some(proto) => proto.eq_ignore_ascii_case(b"https"),
-            None => peer.tls,
-        };
-        Origin { client, tls, trusted: true }
-    }
+/// The peer, or whom it speaks for when it is trusted.
+pub fn origin(policy: &Policy, client: &Client, active: &Active) -> Origin {
+    let (head, buffer) = (&active.head, &active.input[..]);
+    Origin::of(policy, peer(client), |known| {
+        head.fields.iter().filter(move |field| field.known == known).map(|field| field.value.of(buffer))
+    })
 }
 
 /// The request's id: a trusted peer's, else 128 bits of chance in hexadecimal digits.
