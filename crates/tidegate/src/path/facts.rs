@@ -45,25 +45,32 @@ impl RequestId {
         RequestId { digits, given: None }
     }
 
-    /// The peer's where it is trusted and sends one, else a new one.
+    /// The peer's where it is trusted and sends a sound one, else a new one.
     pub fn of(worker: &Worker, active: &Active, trusted: bool) -> RequestId {
         let mut id = RequestId::new(worker);
-        if trusted && let Some(field) = active.head.known(Known::XRequestId) {
-            let value = field.value.of(&active.input);
-            if !value.is_empty() && value.len() <= GIVEN_BYTES_MAX && value.iter().all(u8::is_ascii_graphic) {
-                id.given = Some(Box::from(value));
-            }
+        if trusted {
+            id.given = given_id(&active.head.fields, &active.input).map(Box::from);
         }
         id
     }
 
-    /// As text, of graphic ASCII characters.
+    /// As text, of characters that mean nothing in HTML, JSON or a field.
     pub fn as_bytes(&self) -> &[u8] {
         match &self.given {
             Some(given) => given,
             None => &self.digits,
         }
     }
+}
+
+/// The one id that a head has. Of two nobody knows which one the peer's log has; and an id gets into pages, logs and
+/// other fields, so it has only what means nothing there.
+fn given_id<'a>(fields: &[Field], buffer: &'a [u8]) -> Option<&'a [u8]> {
+    let mut given = fields.iter().filter(|field| field.known == Known::XRequestId);
+    let (Some(only), None) = (given.next(), given.next()) else { return None };
+    let value = only.value.of(buffer);
+    let sound = |byte: &u8| byte.is_ascii_alphanumeric() || b"._:/+=@-".contains(byte);
+    (!value.is_empty() && value.len() <= GIVEN_BYTES_MAX && value.iter().all(sound)).then_some(value)
 }
 
 /// Brings host and path to normal form, into `active`.
@@ -190,6 +197,36 @@ impl AnswerHook<'_> {
         }
         for (key, record) in effects.remember.into_iter().flatten() {
             self.sessions.keep(key, record);
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use wire::h1::{HeadLimits, RequestHead};
+
+    #[test]
+    fn ids_of_peers() {
+        let long = "a".repeat(GIVEN_BYTES_MAX + 1);
+        for (lines, expected) in [
+            ("X-Request-Id: aZ09._:/+=@-\r\n", Some("aZ09._:/+=@-")),
+            ("x-request-id:  padded \r\n", Some("padded")),
+            ("", None),
+            ("X-Request-Id:\r\n", None),
+            ("X-Request-Id: <b>\r\n", None),
+            ("X-Request-Id: a\"b\r\n", None),
+            ("X-Request-Id: a b\r\n", None),
+            ("X-Request-Id: a\\b\r\n", None),
+            ("X-Request-Id: a\r\nX-Request-Id: a\r\n", None),
+            (&format!("X-Request-Id: {long}\r\n"), None),
+        ] {
+            let text = format!("GET / HTTP/1.1\r\nHost: a\r\n{lines}\r\n");
+            let mut head = RequestHead::new();
+            assert!(head.parse(text.as_bytes(), HeadLimits { bytes: 8192, fields: 50 }).unwrap());
+            let found = given_id(&head.fields, text.as_bytes());
+            assert_eq!(found, expected.map(str::as_bytes), "{lines}");
         }
     }
 }
