@@ -6,22 +6,31 @@ use crate::http::answer::{self, Answer};
 use crate::http::h1::body::FirstBody;
 use crate::http::h1::{Active, BodyState, Client};
 use crate::path::ServerChoice;
-use crate::path::facts::{self, Facts};
+use crate::path::facts::{self, Facts, HeadFields};
 use crate::worker::Worker;
-use policy::answer::compose as answer_of_route;
+use policy::answer::{OwnAnswer, compose, error_page};
 use policy::decide::{Decided, Outcome};
-use policy::model::{Bounds, ErrorPage, Policy, Target};
+use policy::model::{Bounds, Target};
 use std::future::poll_fn;
 use std::task::Poll;
-use wire::h1::{Known, Method, Version};
+use wire::h1::{Method, Version};
 
 /// What an answer says.
 #[derive(Default)]
 struct Content {
     status: u16,
     lines: Vec<u8>,
-    content_type: Option<&'static str>,
     body: Vec<u8>,
+}
+
+impl From<OwnAnswer<'_>> for Content {
+    fn from(answer: OwnAnswer<'_>) -> Content {
+        let mut lines = Vec::new();
+        for (name, value) in answer.headers {
+            lines.extend([name.as_bytes(), b": ", &value, b"\r\n"].into_iter().flatten());
+        }
+        Content { status: answer.status, lines, body: answer.body }
+    }
 }
 
 /// Gives the redirect or fixed answer that was decided on.
@@ -32,15 +41,8 @@ pub async fn fixed(
     request: &mut Request,
     decided: &Decided<'_>,
 ) -> After {
-    let mut content = Content::default();
     let facts = Facts::of(request.origin, client.listener, active);
-    if let Some(answer) = answer_of_route(worker.policy(), decided, &facts.request()) {
-        content.status = answer.status;
-        for (name, value) in answer.headers {
-            content.lines.extend([name.as_bytes(), b": ", &value, b"\r\n"].into_iter().flatten());
-        }
-        content.body = answer.body;
-    }
+    let content = compose(worker.policy(), decided, &facts.request()).map(Content::from).unwrap_or_default();
     let bounds = facts::bounds(worker.policy(), Some(decided), client.listener);
     let keeps = consume_body(active, bounds, request);
     let after = send(worker, client, active, request, &content, keeps).await;
@@ -67,27 +69,20 @@ pub async fn failure(
 ) -> After {
     let mut after = After::Close;
     if let Some(status) = error.status() {
-        let pages = error_pages(worker.policy(), decided);
-        let accept = active.head.known(Known::Accept).map(|field| field.value.of(&active.input));
-        let (body, content_type) =
-            answer::error_body(pages, status, accept, &String::from_utf8_lossy(request.id.as_bytes()));
-        let content = Content { status, lines: Vec::new(), content_type: Some(content_type), body };
+        let site = decided.and_then(|decided| decided.site);
+        let fields = HeadFields::new(&active.head.fields, &active.input);
+        let content = error_page(worker.policy(), site, status, &fields, request.id.as_bytes()).into();
         let sound = !matches!(
             error,
             ProxyError::RequestHead(_) | ProxyError::RequestBody(_) | ProxyError::HeadTimeout
         );
         let bounds = facts::bounds(worker.policy(), decided, client.listener);
         let keeps = sound && consume_body(active, bounds, request);
-        after = send(worker, client, active, request, &content, keeps).await.unwrap_or(After::Close);
+        let sent = send(worker, client, active, request, &content, keeps).await;
+        after = sent.unwrap_or(After::Close);
     }
     log::write(worker, client, active, request, decided, server, Some(error.into()));
     after
-}
-
-/// The site's pages, then those of the whole file.
-fn error_pages<'p>(policy: &'p Policy, decided: Option<&Decided<'_>>) -> impl Iterator<Item = &'p ErrorPage> {
-    let site = decided.and_then(|decided| decided.site).map(|site| &policy.sites[site.0]);
-    site.map(|site| site.errors.as_slice()).unwrap_or_default().iter().chain(&policy.errors)
 }
 
 /// Whether the request's body, if any, has arrived in full; then the next request begins behind it.
@@ -113,7 +108,6 @@ async fn send(
         &Answer {
             status: content.status,
             lines: &content.lines,
-            content_type: content.content_type,
             body: &content.body,
             head_only: active.head.method == Method::Head,
             close: !keep_alive,
