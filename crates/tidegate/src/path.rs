@@ -156,7 +156,7 @@ async fn forward(
     target: &Forward<'_>,
 ) -> After {
     let policy = worker.policy();
-    let bounds = facts::bounds(policy, Some(decided), client.listener);
+    let bounds = &facts::bounds(policy, Some(decided), client.listener);
     let route = Route { worker, decided, target, bounds };
     let body = match FirstBody::read(active, bounds, &mut request.tally) {
         Ok(body) => body,
@@ -171,7 +171,7 @@ async fn forward(
     while attempts < ATTEMPTS_MAX {
         let Some(pick) = route.pick(client, active, request, &tried) else { break };
         request.retries = attempts + stale;
-        let timeouts = facts::timeouts(policy, decided, pick.pool.0);
+        let timeouts = facts::timeouts(policy, Some(decided), client.listener, Some(pick.pool));
         let connection = match route.connect(client, active, &body, pick, &timeouts).await {
             Ok(connection) => connection,
             Err(error) => {

@@ -102,3 +102,126 @@ fn is_hex(digits: &[u8]) -> bool {
 fn escape(byte: u8, out: &mut Vec<u8>) {
     out.extend_from_slice(format!("%{byte:02X}").as_bytes());
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::model::{OwnTimeouts, PathPattern, Segment, Target};
+    use crate::source::Span;
+
+    fn route(segments: Vec<Segment>) -> Route {
+        Route {
+            name: String::new(),
+            path: PathPattern::Segments { segments, rest: true },
+            methods: Vec::new(),
+            headers: Vec::new(),
+            queries: Vec::new(),
+            cookies: Vec::new(),
+            client: None,
+            to: Target::Split(Vec::new()),
+            timeouts: OwnTimeouts::default(),
+            at: Span::default(),
+        }
+    }
+
+    /// What `text` becomes for a request with that path and query, on a route with the path `/d/*`.
+    fn rendered(text: &str, host: &str, path: &str, query: &str, fields: &[(&str, &str)]) -> String {
+        let fields: Vec<(String, String)> =
+            fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let request = Request {
+            method: "GET",
+            tls: false,
+            host,
+            path,
+            raw_path: path.as_bytes(),
+            query: Some(query.as_bytes()).filter(|query| !query.is_empty()),
+            fields: &fields,
+            client: [192, 0, 2, 1].into(),
+            listener: None,
+        };
+        let route = route(vec![Segment::Literal("d".to_owned())]);
+        let mut url = render(&crate::text::parse(text).unwrap(), &request, Some(&route));
+        put_query(request.query, &mut url);
+        String::from_utf8(url).unwrap()
+    }
+
+    #[test]
+    fn a_value_is_no_more_than_a_value() {
+        for (text, query, expected) in [
+            ("/s?q={query.q}", "q=a%26admin%3D1%23x", "/s?q=a%26admin%3D1%23x"),
+            ("/s?q={query.q}", "q=a+b%2Bc%25", "/s?q=a%20b%2Bc%25"),
+            ("/s#{query.q}", "q=a%23b", "/s?q=a%23b#a%23b"),
+            ("/s/{query.q}", "q=a?b%23c", "/s/a%3Fb%23c?q=a?b%23c"),
+            (
+                "/s/{query.q}/t",
+                "q=%0d%0aSet-Cookie:%20a",
+                "/s/%0D%0ASet-Cookie:%20a/t?q=%0d%0aSet-Cookie:%20a",
+            ),
+            ("/?a={query.missing}", "", "/?a="),
+        ] {
+            assert_eq!(rendered(text, "h", "/d/x", query, &[]), expected, "{text}");
+        }
+        let fields = [("X-A", "a/b?c&d"), ("Cookie", "k=x&y=\"")];
+        assert_eq!(rendered("/{header.x-a}", "h", "/", "", &fields), "/a/b%3Fc%26d");
+        assert_eq!(rendered("/?k={cookie.k}", "h", "/", "", &fields), "/?k=x%26y%3D%22");
+    }
+
+    #[test]
+    fn no_value_leads_to_another_host() {
+        for (text, path, query, expected) in [
+            ("/{rest}", "/d/https:evil.example", "", "/https:evil.example"),
+            ("/{query.q}", "/d", "q=/evil.example", "/evil.example?q=/evil.example"),
+            ("/{query.q}", "/d", "q=//evil.example", "/evil.example?q=//evil.example"),
+            ("/{query.q}", "/d", "q=%5Cevil.example", "/%5Cevil.example?q=%5Cevil.example"),
+            ("/{query.q}", "/d", "q=%09/evil.example", "/%09/evil.example?q=%09/evil.example"),
+            ("{path}{query.q}", "/", "q=/evil.example", "/evil.example?q=/evil.example"),
+            ("/{query.missing}/{query.q}", "/d", "q=x", "/x?q=x"),
+            (
+                "https://{query.q}.example.com/",
+                "/d",
+                "q=evil.example/",
+                "https://evil.example%2F.example.com/?q=evil.example/",
+            ),
+            ("https://{query.q}.example.com/", "/d", "q=a@b:1", "https://a%40b%3A1.example.com/?q=a@b:1"),
+            ("//cdn.example.com/{rest}", "/d/x", "", "//cdn.example.com/x"),
+        ] {
+            assert_eq!(rendered(text, "h", path, query, &[]), expected, "{text} {path}");
+        }
+    }
+
+    #[test]
+    fn what_the_path_gave_stays_as_it_was_escaped() {
+        for (text, path, expected) in [
+            ("/n/{rest}", "/d/a%20b;c=1&e+f", "/n/a%20b;c=1&e+f"),
+            ("{path}", "/d/%E4%BD", "/d/%E4%BD"),
+            ("https://www.example.com{path}", "/d/x", "https://www.example.com/d/x"),
+            ("https://www.example.com{path}", "*", "https://www.example.com/*"),
+            // In a parameter it is a value, to be decoded once.
+            ("/login?next={path}", "/d/a%20b&c", "/login?next=/d/a%2520b%26c"),
+        ] {
+            assert_eq!(rendered(text, "h", path, "", &[]), expected, "{text} {path}");
+        }
+    }
+
+    #[test]
+    fn hosts() {
+        assert_eq!(rendered("https://{host}{path}", "::1", "/x", "", &[]), "https://[::1]/x");
+        assert_eq!(rendered("https://{host}:8443/", "a.example", "/x", "", &[]), "https://a.example:8443/");
+        assert_eq!(rendered("{scheme}://{host}/y", "a.example", "/x", "a=b", &[]), "http://a.example/y?a=b");
+        assert_eq!(rendered("/x?from={host}", "::1", "/x", "", &[]), "/x?from=%5B::1%5D");
+    }
+
+    #[test]
+    fn the_query_stays_unless_there_is_one() {
+        for (text, expected) in [
+            ("/x", "/x?a=1"),
+            ("/x?", "/x?"),
+            ("/x#top", "/x?a=1#top"),
+            ("/x?b#top", "/x?b#top"),
+            ("/\u{e4}", "/%C3%A4?a=1"),
+        ] {
+            assert_eq!(rendered(text, "h", "/d", "a=1", &[]), expected, "{text}");
+        }
+    }
+}

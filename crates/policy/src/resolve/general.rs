@@ -69,27 +69,17 @@ pub fn pool_timeouts(field: &Field<raw::PoolTimeouts>, inherited: Timeouts) -> T
     }
 }
 
-/// A site's or route's times over what they inherit.
-pub fn request_timeouts(
-    field: &Field<raw::RequestTimeouts>,
-    inherited: (Timeouts, OwnTimeouts),
-) -> (Timeouts, OwnTimeouts) {
-    let Some(own) = field.value() else { return inherited };
-    let (times, towards_servers) = inherited;
-    let times = Timeouts {
-        body: time(&own.body, times.body),
-        idle: time(&own.idle, times.idle),
-        connect: time(&own.connect, times.connect),
-        first_byte: time(&own.first_byte, times.first_byte),
-        total: total(&own.total, times.total),
-        ..times
-    };
+/// A site's own times, or a route's over those of its site.
+pub fn request_timeouts(field: &Field<raw::RequestTimeouts>, site: OwnTimeouts) -> OwnTimeouts {
+    let Some(own) = field.value() else { return site };
     let given = |field: &Field<Time>| field.value().map(|time| time.0);
-    let towards_servers = OwnTimeouts {
-        connect: given(&own.connect).or(towards_servers.connect),
-        first_byte: given(&own.first_byte).or(towards_servers.first_byte),
-    };
-    (times, towards_servers)
+    OwnTimeouts {
+        body: given(&own.body).or(site.body),
+        idle: given(&own.idle).or(site.idle),
+        connect: given(&own.connect).or(site.connect),
+        first_byte: given(&own.first_byte).or(site.first_byte),
+        total: own.total.value().map(|time| time.0).or(site.total),
+    }
 }
 
 /// A head's bounds over inherited ones.

@@ -44,7 +44,6 @@ pub fn resolve(
         tls: &tls,
         tls_in_doubt: general::tls_in_doubt(&file.tls, &tls),
         bounds,
-        timeouts,
         files,
         problems,
     };

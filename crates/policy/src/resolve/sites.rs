@@ -5,9 +5,7 @@ use super::{PoolNames, general, pages, routes, with_help};
 use crate::file::decode::{Field, Problems};
 use crate::file::raw;
 use crate::file::tree::At;
-use crate::model::{
-    Bounds, HostPattern, Listener, ListenerId, OwnTimeouts, Pool, Route, Site, Timeouts, Tls,
-};
+use crate::model::{Bounds, HostPattern, Listener, ListenerId, OwnTimeouts, Pool, Route, Site, Tls};
 use crate::source::{Diagnostic, Files, Span};
 use std::collections::HashMap;
 
@@ -27,8 +25,6 @@ pub struct Context<'a, 's> {
     pub tls_in_doubt: bool,
     /// Bounds of the top level.
     pub bounds: Bounds,
-    /// Times of the top level.
-    pub timeouts: Timeouts,
     /// Reads the files of error pages.
     pub files: &'a dyn Files,
     /// Collects what is wrong.
@@ -48,7 +44,7 @@ pub fn resolve(file: &raw::File, context: &mut Context) -> Vec<Site> {
 fn site(name: &At<String>, own: &raw::Site, claims: &mut Claims, context: &mut Context) -> Site {
     let listeners = own.listeners.given().map(|names| chosen(&names.value.0, names.at, context));
     let tls = general::tls(&own.tls, context.problems);
-    let times = general::request_timeouts(&own.timeouts, (context.timeouts, OwnTimeouts::default()));
+    let times = general::request_timeouts(&own.timeouts, OwnTimeouts::default());
     let routes = site_routes(name, own, times, context);
     let site = Site {
         name: name.value.clone(),
@@ -156,12 +152,7 @@ fn check_certificates(site: &Site, own: &raw::Site, context: &mut Context) {
 }
 
 /// `to`, or `routes`: one of the two.
-fn site_routes(
-    name: &At<String>,
-    own: &raw::Site,
-    times: (Timeouts, OwnTimeouts),
-    context: &mut Context,
-) -> Vec<Route> {
+fn site_routes(name: &At<String>, own: &raw::Site, times: OwnTimeouts, context: &mut Context) -> Vec<Route> {
     match (&own.to, &own.routes) {
         (Field::Absent, Field::Absent) => {
             let problem = Diagnostic::error(name.at, format!("the site `{}` leads nowhere", name.value));

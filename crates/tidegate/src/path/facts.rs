@@ -5,7 +5,7 @@ use crate::http::h1::{Active, Client};
 use crate::state::Sessions;
 use crate::worker::Worker;
 use policy::decide::{Decided, Fields, Forward, Origin, Pick, Request, Rules};
-use policy::model::{Bounds, ListenerId, Policy, Timeouts};
+use policy::model::{Bounds, ListenerId, OwnTimeouts, Policy, PoolId, Timeouts};
 use wire::h1::{Field, Known, TargetForm};
 
 /// The peer itself.
@@ -145,21 +145,27 @@ impl<'a> Facts<'a> {
     }
 }
 
-/// The bounds of a request: its site's, once that is known, else its listener's.
-pub fn bounds<'p>(policy: &'p Policy, decided: Option<&Decided<'_>>, listener: usize) -> &'p Bounds {
+/// The bounds of a request: of heads its listener's, of a body its site's once that is known.
+pub fn bounds(policy: &Policy, decided: Option<&Decided<'_>>, listener: usize) -> Bounds {
+    let bounds = policy.listeners[listener].bounds;
     match decided.and_then(|decided| decided.site) {
-        Some(site) => &policy.sites[site.0].bounds,
-        None => &policy.listeners[listener].bounds,
+        Some(site) => Bounds { body_bytes: policy.sites[site.0].bounds.body_bytes, ..bounds },
+        None => bounds,
     }
 }
 
-/// The times of a decided request towards a pool.
-pub fn timeouts(policy: &Policy, decided: &Decided<'_>, pool: usize) -> Timeouts {
-    let pool = &policy.pools[pool];
-    match (decided.site, decided.route) {
-        (Some(site), Some(route)) => policy.sites[site.0].routes[route.0].server_timeouts(pool),
-        _ => pool.timeouts,
-    }
+/// The times of a request, and towards a pool where it goes to one: those of its route, site and listener, the closest
+/// first.
+pub fn timeouts(
+    policy: &Policy,
+    decided: Option<&Decided<'_>>,
+    listener: usize,
+    pool: Option<PoolId>,
+) -> Timeouts {
+    let place = decided.and_then(|decided| decided.site.zip(decided.route));
+    let own =
+        place.map_or(OwnTimeouts::default(), |(site, route)| policy.sites[site.0].routes[route.0].timeouts);
+    own.over(&policy.listeners[listener].timeouts, pool.map(|pool| &policy.pools[pool.0]))
 }
 
 /// What the rules make of an answer's head.

@@ -44,8 +44,8 @@ pub async fn fixed(
     let facts = Facts::of(request.origin, client.listener, active);
     let content = compose(worker.policy(), decided, &facts.request()).map(Content::from).unwrap_or_default();
     let bounds = facts::bounds(worker.policy(), Some(decided), client.listener);
-    let keeps = consume_body(active, bounds, request);
-    let after = send(worker, client, active, request, &content, keeps).await;
+    let keeps = consume_body(active, &bounds, request);
+    let after = send(worker, client, active, request, Some(decided), &content, keeps).await;
     let reason = match (&decided.outcome, &after) {
         (_, Err(error)) => error.into(),
         (Outcome::RedirectToHttps { .. }, _) => "redirect_to_https".into(),
@@ -77,8 +77,8 @@ pub async fn failure(
             ProxyError::RequestHead(_) | ProxyError::RequestBody(_) | ProxyError::HeadTimeout
         );
         let bounds = facts::bounds(worker.policy(), decided, client.listener);
-        let keeps = sound && consume_body(active, bounds, request);
-        let sent = send(worker, client, active, request, &content, keeps).await;
+        let keeps = sound && consume_body(active, &bounds, request);
+        let sent = send(worker, client, active, request, decided, &content, keeps).await;
         after = sent.unwrap_or(After::Close);
     }
     log::write(worker, client, active, request, decided, server, Some(error.into()));
@@ -98,6 +98,7 @@ async fn send(
     client: &mut Client,
     active: &mut Active,
     request: &mut Request,
+    decided: Option<&Decided<'_>>,
     content: &Content,
     keeps: bool,
 ) -> Result<After, ProxyError> {
@@ -115,7 +116,7 @@ async fn send(
         },
     );
     request.tally.status = content.status;
-    client.timer.arm(worker.policy().listeners[client.listener].timeouts.body);
+    client.timer.arm(facts::timeouts(worker.policy(), decided, client.listener, None).body);
     let mut written = 0;
     let sent = poll_fn(|cx| {
         while written < active.answer.len() {
