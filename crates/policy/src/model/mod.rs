@@ -32,6 +32,8 @@ pub struct Policy {
     pub drain: Drain,
     /// Where keys, the internal CA and the like are kept.
     pub state_dir: PathBuf,
+    /// Where that is written; empty where it is not.
+    pub state_dir_at: Span,
     /// Certificates that serve any site without its own.
     pub tls: Tls,
     /// The access log; `None` when it is off.
@@ -70,9 +72,9 @@ pub struct Listener {
     pub any_address: bool,
     /// Whether it ends TLS.
     pub tls: bool,
-    /// Sizes before a site is known.
+    /// Sizes on this listener; of a body, before a site is known.
     pub bounds: Bounds,
-    /// Times before a site is known.
+    /// Times on this listener, where route and site do not say otherwise.
     pub timeouts: Timeouts,
     /// Where it is written; the whole file's span for a default listener.
     pub at: Span,
@@ -172,6 +174,9 @@ pub struct Tls {
     pub certificates: Vec<CertificateFiles>,
     /// Whether names without a certificate get one from the internal CA.
     pub internal: bool,
+    /// Whether something that belongs here could not be read. Only in a configuration with errors, so that nobody
+    /// complains of what is missing for that reason.
+    pub in_doubt: bool,
 }
 
 /// A certificate chain and its key, as paths (relative ones already joined to the folder of the file).
@@ -192,6 +197,8 @@ pub struct CertificateFiles {
 pub struct AccessLog {
     /// Where to.
     pub to: LogTarget,
+    /// Where that is written; empty where it is not.
+    pub at: Span,
 }
 
 /// Where a log goes.

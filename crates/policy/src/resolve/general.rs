@@ -149,19 +149,23 @@ pub fn networks(field: &Field<OneOrMore<raw::Network>>) -> Option<Networks> {
 
 /// Where certificates come from.
 pub fn tls(field: &Field<raw::Tls>, problems: &mut Problems) -> Tls {
-    let Some(own) = field.value() else { return Tls::default() };
+    let in_doubt = matches!(field, Field::Broken);
+    let Some(own) = field.value() else { return Tls { in_doubt, ..Tls::default() } };
     let certificates = own.certificates.value().map(Vec::as_slice).unwrap_or_default();
-    Tls {
+    let mut tls = Tls {
         certificates: certificates
             .iter()
             .filter_map(|one| certificate(&one.value, one.at, problems))
             .collect(),
         internal: own.internal.value().copied().unwrap_or(false),
-    }
+        in_doubt,
+    };
+    tls.in_doubt = tls_in_doubt(field, &tls);
+    tls
 }
 
 /// Whether something of `tls` could not be read, so that what is missing may just be broken.
-pub fn tls_in_doubt(field: &Field<raw::Tls>, resolved: &Tls) -> bool {
+fn tls_in_doubt(field: &Field<raw::Tls>, resolved: &Tls) -> bool {
     let own = match field {
         Field::Absent => return false,
         Field::Broken => return true,
@@ -199,13 +203,17 @@ pub fn state_dir(
     field: &Field<String>,
     env: &dyn Fn(&str) -> Option<String>,
     problems: &mut Problems,
-) -> PathBuf {
+) -> (PathBuf, Span) {
     if let Some(path) = field.given() {
         if path.value.is_empty() {
             problems.push(Diagnostic::error(path.at, "an empty path").label("expected a folder"));
         }
-        return file_path(&path.value, path.at, problems);
+        return (file_path(&path.value, path.at, problems), path.at);
     }
+    (default_state_dir(env), Span::default())
+}
+
+fn default_state_dir(env: &dyn Fn(&str) -> Option<String>) -> PathBuf {
     let set = |name: &str| env(name).filter(|value| !value.is_empty());
     // systemd makes this folder and names it (`StateDirectory=`).
     if let Some(folder) = set("STATE_DIRECTORY") {
@@ -226,9 +234,10 @@ pub fn access_log(field: &Field<raw::Observe>, problems: &Problems) -> Option<Ac
         Some(raw::AccessLog::On(keys)) => keys.to.given(),
         None => None,
     };
+    let at = to.map_or_else(Span::default, |path| path.at);
     let to = match to {
         Some(path) if path.value != "stdout" => LogTarget::File(file_path(&path.value, path.at, problems)),
         _ => LogTarget::Stdout,
     };
-    Some(AccessLog { to })
+    Some(AccessLog { to, at })
 }

@@ -21,8 +21,6 @@ pub struct Context<'a, 's> {
     pub pools_used: Vec<bool>,
     /// Certificates of the top level.
     pub tls: &'a Tls,
-    /// Whether some of those were broken.
-    pub tls_in_doubt: bool,
     /// Bounds of the top level.
     pub bounds: Bounds,
     /// Reads the files of error pages.
@@ -46,9 +44,12 @@ fn site(name: &At<String>, own: &raw::Site, claims: &mut Claims, context: &mut C
     let tls = general::tls(&own.tls, context.problems);
     let times = general::request_timeouts(&own.timeouts, OwnTimeouts::default());
     let routes = site_routes(name, own, times, context);
-    let site = Site {
+    let hosts = site_hosts(name, own, claims, context.problems);
+    let aliases = own.aliases.value().map_or(0, |aliases| aliases.0.len());
+    let hosts_in_doubt = matches!(own.aliases, Field::Broken) || hosts.len() <= aliases;
+    let mut site = Site {
         name: name.value.clone(),
-        hosts: site_hosts(name, own, claims, context.problems),
+        hosts,
         redirect_to_https: redirect(own, listeners.as_deref(), context),
         listeners,
         routes,
@@ -57,7 +58,9 @@ fn site(name: &At<String>, own: &raw::Site, claims: &mut Claims, context: &mut C
         errors: pages::resolve(&own.errors, context.files, context.problems),
         at: name.at,
     };
-    check_certificates(&site, own, context);
+    check_certificates(&site, context);
+    // A certificate may be for the host that could not be read.
+    site.tls.in_doubt |= hosts_in_doubt;
     check_reachable(&site, context);
     site
 }
@@ -129,7 +132,7 @@ fn redirect(own: &raw::Site, chosen: Option<&[ListenerId]>, context: &mut Contex
 }
 
 /// A site that a TLS listener serves needs a certificate from somewhere.
-fn check_certificates(site: &Site, own: &raw::Site, context: &mut Context) {
+fn check_certificates(site: &Site, context: &mut Context) {
     let Some(listener) = serving(site.listeners.as_deref(), context.listeners).find(|listener| listener.tls)
     else {
         return;
@@ -137,7 +140,7 @@ fn check_certificates(site: &Site, own: &raw::Site, context: &mut Context) {
     let sources = [&site.tls, context.tls];
     let has_source = sources.iter().any(|tls| tls.internal || !tls.certificates.is_empty());
     // What was broken may have been the source.
-    if has_source || context.tls_in_doubt || general::tls_in_doubt(&own.tls, &site.tls) {
+    if has_source || sources.iter().any(|tls| tls.in_doubt) {
         return;
     }
     let message = format!(
