@@ -126,6 +126,25 @@ pub(crate) fn put(value: &[u8], place: Place, out: &mut Vec<u8>) {
     }
 }
 
+/// Hundredths of a percent for people: `95%`, `12.5%`.
+pub(crate) fn percent(share: u32) -> String {
+    let text = format!("{}.{:02}", share / 100, share % 100);
+    format!("{}%", text.trim_end_matches('0').trim_end_matches('.'))
+}
+
+/// A number for people: `99,999`.
+pub(crate) fn thousands(number: usize) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -164,6 +183,16 @@ mod tests {
             let mut out = Vec::new();
             put(b"<a href=\"x\">'&\\\n", place, &mut out);
             assert_eq!(String::from_utf8(out).unwrap(), expected, "{place:?}");
+        }
+    }
+
+    #[test]
+    fn numbers_for_people() {
+        for (number, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (1_234_567, "1,234,567")] {
+            assert_eq!(thousands(number), text);
+        }
+        for (share, text) in [(9500, "95%"), (1250, "12.5%"), (1, "0.01%"), (0, "0%")] {
+            assert_eq!(percent(share), text);
         }
     }
 }

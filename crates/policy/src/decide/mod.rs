@@ -8,6 +8,7 @@ mod dice;
 mod facts;
 mod machine;
 mod origin;
+mod routes;
 mod rules;
 mod session;
 mod trace;

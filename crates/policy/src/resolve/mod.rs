@@ -48,7 +48,7 @@ pub fn resolve(
     };
     let sites = sites::resolve(file, &mut context);
     let pools_used = context.pools_used;
-    let tests = tests::resolve(file, &pools, &pool_names, &sites, problems);
+    let tests = tests::resolve(file, &listeners, &pools, &pool_names, &sites, problems);
     let errors = pages::resolve(&file.errors, files, problems);
     let (state_dir, state_dir_at) = general::state_dir(&file.state_dir, env, problems);
     let policy = Policy {

@@ -15,15 +15,19 @@ record! {
     /// An expectation about what happens to a request. The request is a method in lower case with a URL:
     /// `get: https://host/path`. The URL's scheme picks the kind of listener; its port is ignored.
     TestKeys("a test") {
-        /// Header fields to send.
+        /// Header fields to send. `Host` takes the place of the URL's host.
         headers: Named<Words>,
         /// Cookies to send.
         cookies: Named<Words>,
-        /// The client's address. Default: 192.0.2.1.
+        /// The peer's address: the client's, or that of a proxy, which is believed if it is in `trusted_proxies`.
+        /// Default: 192.0.2.1.
         client: ClientAddress,
+        /// The listener that the request comes through, by its name. Default: any of the kind that the URL's scheme
+        /// says.
+        listener: String,
         /// Servers that are down, by their address.
         down: OneOrMore<String>,
-        /// How often the request is decided. Default: 1.
+        /// How often the request is decided, at most 100000 times. Default: 1.
         repeat: Count,
         /// The seed of the dice. Default: 1.
         seed: Seed,
