@@ -24,7 +24,7 @@ pub struct Policy {
     pub listeners: Vec<Listener>,
     /// Number of workers; `None` means one per core.
     pub workers: Option<usize>,
-    /// Peers whose `X-Forwarded-*`, `Forwarded` and request id are believed.
+    /// Peers that are believed about the client, in the fields of [`Forwarding::style`], and about the request's id.
     pub trusted_proxies: Networks,
     /// What servers are told of the client.
     pub forwarding: Forwarding,
@@ -139,7 +139,7 @@ impl Networks {
 /// What servers are told of the client (keys `forwarded: { style, mode }`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Forwarding {
-    /// Which fields.
+    /// Which fields; of trusted peers, too, only these are read.
     pub style: ForwardingStyle,
     /// What becomes of fields that came in from a trusted peer. From others they are always replaced.
     pub mode: ForwardingMode,

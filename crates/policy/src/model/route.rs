@@ -43,7 +43,7 @@ pub enum HostPattern {
 pub struct ErrorPage {
     /// Statuses it is for, inclusive.
     pub statuses: (u16, u16),
-    /// HTML text, given to clients that accept HTML; `{status}` and `{reason}` may stand in it.
+    /// HTML text, given to clients that accept HTML; `{status}`, `{reason}` and `{request_id}` may stand in it.
     pub html: Option<String>,
     /// JSON text, given to the others; same places.
     pub json: Option<String>,

@@ -25,7 +25,7 @@ record! {
         /// The listener that the request comes through, by its name. Default: any of the kind that the URL's scheme
         /// says.
         listener: String,
-        /// Servers that are down, by their address.
+        /// Servers that are down, by their address, in every pool that has them.
         down: OneOrMore<String>,
         /// How often the request is decided, at most 100000 times. Default: 1.
         repeat: Count,
@@ -39,9 +39,9 @@ record! {
         site: String,
         /// Expected: the route, by its name.
         route: String,
-        /// Expected: the status that Tidegate itself answers.
+        /// Expected: the status that Tidegate itself answers: a redirect, a fixed answer, or a refusal (400, 404, 503).
         status: Status,
-        /// Expected: header fields of the answer that Tidegate itself gives.
+        /// Expected: header fields of the answer that Tidegate itself gives, error pages included.
         expect_headers: Named<Words>,
         /// Expected: whether the same session reaches the same server again, whatever else changes.
         sticky: bool,
@@ -133,7 +133,7 @@ impl Decode for Test {
 }
 
 fn url_shape() -> Shape {
-    let schema = json!({ "type": "string", "pattern": "^https?://" });
+    let schema = json!({ "type": "string", "pattern": "^[hH][tT][tT][pP][sS]?://" });
     Shape::Scalar { words: "a URL such as https://host/path", schema }
 }
 
