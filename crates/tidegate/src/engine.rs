@@ -77,7 +77,7 @@ impl Engine {
             None => None,
         };
         let pools = Arc::new(Pools::new(&policy.pools));
-        let checker = Checker::start(policy, &pools).map_err(EngineError::Thread)?;
+        let checker = Checker::start(policy, &pools, seed()).map_err(EngineError::Thread)?;
         if let Some(checker) = &checker {
             checker.first_round();
         }

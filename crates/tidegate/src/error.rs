@@ -72,6 +72,9 @@ pub enum ProxyError {
     /// The server closed the connection inside its answer.
     #[error("the server cut its answer short")]
     ServerCut,
+    /// Neither side of a tunnel had anything to say for long.
+    #[error("the tunnel was idle")]
+    TunnelIdle,
     /// The whole took longer than it may.
     #[error("the request took too long in all")]
     TotalTimeout,
@@ -91,7 +94,10 @@ impl ProxyError {
             ProxyError::RequestBody(_) | ProxyError::RequestPath => 400,
             ProxyError::HeadTimeout | ProxyError::ClientBodyTimeout => 408,
             ProxyError::BodyTooLarge => 413,
-            ProxyError::ClientGone | ProxyError::ClientStalled | ProxyError::Stopped => return None,
+            ProxyError::ClientGone
+            | ProxyError::ClientStalled
+            | ProxyError::TunnelIdle
+            | ProxyError::Stopped => return None,
             ProxyError::Refused { status, .. } => *status,
             ProxyError::NoServerUp | ProxyError::Exhausted => 503,
             ProxyError::Connect(_)
@@ -133,6 +139,7 @@ impl ProxyError {
             ProxyError::FirstByteTimeout => "first_byte_timeout",
             ProxyError::ServerStalled => "server_stalled",
             ProxyError::ServerCut => "server_cut",
+            ProxyError::TunnelIdle => "tunnel_idle",
             ProxyError::TotalTimeout => "total_timeout",
             ProxyError::Stopped => "stopped",
         }

@@ -10,18 +10,18 @@ mod respond;
 
 use crate::error::ProxyError;
 use crate::http::h1::body::FirstBody;
-use crate::http::h1::exchange::{Ending, Exchange, Failure, Tally, Terms, is_replayable};
+use crate::http::h1::exchange::{Ending, Exchange, Failure, Tally, Terms};
 use crate::http::h1::tunnel::{self, Moved};
-use crate::http::h1::{Active, Client, request_head};
+use crate::http::h1::{Active, AddressText, Client, request_head};
 use crate::upstream::{self, Connection, InFlight};
 use crate::worker::{Buffer, Worker};
 use facts::{AnswerHook, Facts, RequestId};
 use log::Reason;
 use policy::decide::{Decided, Excluded, Forward, Input, Machine, Need, Origin, Outcome, Pick, Step};
-use policy::model::{Bounds, Timeouts};
+use policy::model::{Bounds, ForwardingMode, Timeouts};
 use std::future::poll_fn;
 use std::ops::Range;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Servers that are tried for one request at most.
 const ATTEMPTS_MAX: u32 = 3;
@@ -35,6 +35,8 @@ const STALE_MAX: u32 = 3;
 pub enum After {
     /// It waits for the next request.
     KeepAlive,
+    /// It waits for the rest of what may become a request.
+    Waiting,
     /// It is closed.
     Close,
     /// It is closed once the client has stopped sending.
@@ -172,8 +174,12 @@ async fn forward(
         let Some(pick) = route.pick(client, active, request, &tried) else { break };
         request.retries = attempts + stale;
         let timeouts = facts::timeouts(policy, Some(decided), client.listener, Some(pick.pool));
-        let connection = match route.connect(client, active, &body, pick, &timeouts).await {
+        let connection = match route.connect(client, active, request, &body, pick, &timeouts).await {
             Ok(connection) => connection,
+            Err(error @ (ProxyError::TotalTimeout | ProxyError::Stopped)) => {
+                last = (error, Some(pick.into()));
+                break;
+            }
             Err(error) => {
                 attempts += 1;
                 tried.add(pick.pool, pick.server);
@@ -220,14 +226,22 @@ impl Route<'_> {
         &self,
         client: &Client,
         active: &Active,
+        request: &Request,
         body: &FirstBody,
         pick: Pick,
         timeouts: &Timeouts,
     ) -> Result<Connection, ProxyError> {
         let address = self.worker.policy().pools[pick.pool.0].servers[pick.server].address;
-        let certain = !is_replayable(active.head.method, body);
+        // What cannot be sent a second time deserves a closer look at a connection that was idle.
+        let certain = !(active.head.method.is_idempotent() && body.is_whole());
         let server = self.worker.server_number(pick);
-        upstream::connect(self.worker, &client.timer, server, address, timeouts.connect, certain).await
+        let left =
+            timeouts.total.map_or(Duration::MAX, |total| total.saturating_sub(request.started.elapsed()));
+        let limit = timeouts.connect.min(left);
+        match upstream::connect(self.worker, &client.timer, server, address, limit, certain).await {
+            Err(ProxyError::ConnectTimeout) if limit == left => Err(ProxyError::TotalTimeout),
+            result => result,
+        }
     }
 
     /// Sends the request over `connection` and relays what comes back.
@@ -243,7 +257,7 @@ impl Route<'_> {
         mut connection: Connection,
     ) -> Attempt {
         let worker = self.worker;
-        request.connected_at = Some(Instant::now());
+        request.connected_at = worker.time_for_log();
         self.write_head(client, active, request, pick);
         let in_flight = InFlight::new(&worker.pools[pick.pool.0].servers[pick.server]);
         let hook = AnswerHook {
@@ -296,13 +310,17 @@ impl Route<'_> {
     fn write_head(&self, client: &Client, active: &mut Active, request: &Request, pick: Pick) {
         let policy = self.worker.policy();
         let pool = &policy.pools[pick.pool.0];
+        let origin = request.origin;
+        // What a trusted proxy has said of the client is not to be lost where its fields are replaced.
+        let speaks_for = origin.trusted && policy.forwarding.mode == ForwardingMode::Replace;
+        let peer = if speaks_for { AddressText::new(origin.client) } else { client.peer_text };
         let edits = request_head::Edits {
             host: pool.host.as_deref(),
             server: &pool.servers[pick.server].name,
             forwarding: policy.forwarding,
-            trusted: request.origin.trusted,
-            peer: client.peer_text.as_str(),
-            tls: client.tls,
+            trusted: origin.trusted,
+            peer: peer.as_str(),
+            tls: if speaks_for { origin.tls } else { client.tls },
             request_id: request.id.as_bytes(),
             upgrade: active.head.upgrade,
         };
@@ -349,8 +367,10 @@ impl Route<'_> {
                 .await;
         }
         self.log(client, active, request, pick, Some((&failure.error).into()));
-        // Whatever the framing, a close cuts the answer; where only the close would mark its end, a reset does.
-        if failure.looks_complete || client.tls { After::Reset } else { After::Close }
+        // Whatever the framing, a close cuts the answer; where only the close would mark its end, a reset does. A client
+        // that is gone or does not read gets no farewell.
+        let is_away = matches!(failure.error, ProxyError::ClientGone | ProxyError::ClientStalled);
+        if failure.looks_complete || client.tls || is_away { After::Reset } else { After::Close }
     }
 
     fn log(&self, client: &Client, active: &Active, request: &Request, pick: Pick, reason: Option<Reason>) {

@@ -9,7 +9,7 @@ pub enum UriError {
     /// Dot segments that lead above the root.
     #[error("path above the root (RFC 3986 section 5.2.4)")]
     AboveRoot,
-    /// An escaped slash or backslash next to dots: servers differ on what that means.
+    /// An escaped slash or backslash, or a parameter (`;`), next to dots: servers differ on what that means.
     #[error("ambiguous path")]
     Ambiguous,
     /// A byte that may not stand in a path, or no slash at its start.
@@ -134,29 +134,23 @@ fn remove_dots(path: &mut Vec<u8>) -> Result<(), UriError> {
     Ok(())
 }
 
-/// Whether a server that decodes `%2F` or `%5C` would see a dot segment here.
+/// Whether a server that decodes `%2F` or `%5C`, or takes parameters (`..;x`) away, would see a dot segment here.
 fn is_ambiguous(segment: &[u8]) -> bool {
-    if !segment.contains(&b'%') {
-        return false;
-    }
-    let mut part = Vec::new();
-    let mut at = 0;
-    let is_dots = |part: &[u8]| matches!(part, b"." | b"..");
+    let mut rest = segment;
     let mut separated = false;
-    while at < segment.len() {
-        if segment[at..].starts_with(b"%2F") || segment[at..].starts_with(b"%5C") {
-            if is_dots(&part) {
-                return true;
-            }
-            part.clear();
-            separated = true;
-            at += 3;
-        } else {
-            part.push(segment[at]);
-            at += 1;
+    loop {
+        let separator = (0..rest.len()).find(|at| matches!(rest.get(*at..at + 3), Some(b"%2F" | b"%5C")));
+        separated |= separator.is_some();
+        let part = &rest[..separator.unwrap_or(rest.len())];
+        let bare = part.split(|byte| *byte == b';').next().unwrap_or_default();
+        if matches!(bare, b"." | b"..") && (separated || bare.len() < part.len()) {
+            return true;
+        }
+        match separator {
+            Some(at) => rest = &rest[at + 3..],
+            None => return false,
         }
     }
-    separated && is_dots(&part)
 }
 
 /// The pairs of a query, not decoded; a name without `=` has an empty value.
@@ -296,6 +290,7 @@ mod tests {
             ("/a/b/../..", "/"),
             ("/.well-known/x", "/.well-known/x"),
             ("/...", "/..."),
+            ("/a;v=1/.b;c", "/a;v=1/.b;c"),
             ("/%7euser", "/~user"),
             ("/%41", "/A"),
             ("/a%2fb", "/a%2Fb"),
@@ -323,6 +318,10 @@ mod tests {
             ("/a/%2e%2e%2Fb", UriError::Ambiguous),
             ("/a/x%5c..", UriError::Ambiguous),
             ("/a/.%2f", UriError::Ambiguous),
+            ("/a/..;/b", UriError::Ambiguous),
+            ("/a/%2e%2e;x=1/b", UriError::Ambiguous),
+            ("/a/.;", UriError::Ambiguous),
+            ("/a%2f..;b", UriError::Ambiguous),
             ("/a\\b", UriError::Invalid),
             ("a/b", UriError::Invalid),
             ("/a b", UriError::Invalid),

@@ -38,7 +38,7 @@ pub const WORDS: &[&str] = &[
 ];
 
 /// Fields of which a spelling with underscores is told apart.
-const LOOKALIKES: [&str; 4] = ["x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-request-id"];
+const LOOKALIKES: [&str; 3] = ["content-length", "transfer-encoding", "x-request-id"]; 4] = ["x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-request-id"];
 
 /// A field as a naive reader finds it: name and value.
 pub type Line<'b> = (&'b [u8], &'b [u8]);
@@ -183,10 +183,16 @@ fn known(name: &[u8]) -> Known {
         b"x-forwarded-host" => Known::XForwardedHost,
         b"x-forwarded-proto" => Known::XForwardedProto,
         b"x-request-id" => Known::XRequestId,
-        name if LOOKALIKES.contains(&String::from_utf8_lossy(name).replace('_', "-").as_str()) => {
-            Known::ForwardingLookalike
+        b"proxy" => Known::Lookalike,
+        name => {
+            let dashed = String::from_utf8_lossy(name).replace('_', "-");
+            let forwards = dashed.starts_with("x-forwarded-") || dashed == "x-real-ip";
+            match name.contains(&b'_') {
+                true if forwards || LOOKALIKES.contains(&dashed.as_str()) => Known::Lookalike,
+                false if forwards => Known::XForwardedOther,
+                _ => Known::Other,
+            }
         }
-        _ => Known::Other,
     }
 }
 

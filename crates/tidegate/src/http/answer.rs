@@ -46,7 +46,7 @@ pub fn write(out: &mut Vec<u8>, answer: &Answer<'_>) {
 }
 
 /// `Date`, made once a second.
-fn put_date(out: &mut Vec<u8>) {
+pub fn put_date(out: &mut Vec<u8>) {
     thread_local! {
         static LAST: RefCell<(i64, String)> = const { RefCell::new((i64::MIN, String::new())) };
     }

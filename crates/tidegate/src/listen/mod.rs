@@ -37,20 +37,32 @@ pub async fn accept_loop(worker: Rc<Worker>, listener: usize, socket: OwnedFd) {
         }
     };
     loop {
-        let Some(permit) = worker.descriptors.client_permit() else {
-            // What was accepted goes on; the kernel's queue holds the rest.
-            worker.note_pause();
-            tokio::time::sleep(PAUSE).await;
-            continue;
-        };
         match socket.accept().await {
-            Ok((stream, peer)) => place(&worker, stream, Arrival { peer, listener, permit }),
+            Ok((stream, peer)) => {
+                let permit = permit(&worker).await;
+                place(&worker, stream, Arrival { peer, listener, permit });
+            }
             Err(error) if is_exhausted(&error) => {
                 worker.note_pause();
                 tokio::time::sleep(PAUSE).await;
             }
             // The client was gone before it was accepted, and the like: the next one may be well.
             Err(error) => tracing::debug!(%error, "a connection was not accepted"),
+        }
+    }
+}
+
+/// Waits until there is a descriptor for one more client. What was accepted before goes on; the kernel's queue holds the
+/// rest.
+async fn permit(worker: &Worker) -> ClientPermit {
+    loop {
+        if let Some(permit) = worker.descriptors.client_permit() {
+            return permit;
+        }
+        // A client that is there is worth more than a connection that is kept for one.
+        if !worker.idle.evict_one() {
+            worker.note_pause();
+            tokio::time::sleep(PAUSE).await;
         }
     }
 }

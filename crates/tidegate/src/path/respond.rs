@@ -12,7 +12,7 @@ use policy::answer::{OwnAnswer, compose, error_page};
 use policy::decide::{Decided, Outcome};
 use policy::model::{Bounds, Target};
 use std::future::poll_fn;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use wire::h1::{Method, Version};
 
 /// What an answer says.
@@ -53,7 +53,7 @@ pub async fn fixed(
         _ => "fixed_answer".into(),
     };
     log::write(worker, client, active, request, Some(decided), None, Some(reason));
-    after.unwrap_or(After::Close)
+    after.unwrap_or(After::Reset)
 }
 
 /// Tells the client of a failure, where there is a status for it, and ends the connection unless the request was
@@ -67,7 +67,8 @@ pub async fn failure(
     server: Option<ServerChoice>,
     error: &ProxyError,
 ) -> After {
-    let mut after = After::Close;
+    // Nobody is there, or reads.
+    let mut after = After::Reset;
     if let Some(status) = error.status() {
         let site = decided.and_then(|decided| decided.site);
         let fields = HeadFields::new(&active.head.fields, &active.input);
@@ -79,7 +80,7 @@ pub async fn failure(
         let bounds = facts::bounds(worker.policy(), decided, client.listener);
         let keeps = sound && consume_body(active, &bounds, request);
         let sent = send(worker, client, active, request, decided, &content, keeps).await;
-        after = sent.unwrap_or(After::Close);
+        after = sent.unwrap_or(After::Reset);
     }
     log::write(worker, client, active, request, decided, server, Some(error.into()));
     after
@@ -118,20 +119,24 @@ async fn send(
     request.tally.status = content.status;
     client.timer.arm(facts::timeouts(worker.policy(), decided, client.listener, None).body);
     let mut written = 0;
+    let timer = &client.timer;
+    let late = |cx: &mut Context<'_>| match timer.poll_due(cx) {
+        Poll::Ready(()) => Poll::Ready(Err(ProxyError::ClientStalled)),
+        Poll::Pending if worker.is_stopping() => Poll::Ready(Err(ProxyError::Stopped)),
+        Poll::Pending => Poll::Pending,
+    };
     let sent = poll_fn(|cx| {
         while written < active.answer.len() {
             match client.stream.poll_write(cx, &active.answer[written..], &[]) {
                 Poll::Ready(Ok(count)) if count > 0 => written += count,
                 Poll::Ready(_) => return Poll::Ready(Err(ProxyError::ClientGone)),
-                Poll::Pending => {
-                    return client.timer.poll_due(cx).map(|()| Err(ProxyError::ClientStalled));
-                }
+                Poll::Pending => return late(cx),
             }
         }
         match client.stream.poll_flush(cx) {
             Poll::Ready(Ok(())) => Poll::Ready(Ok(())),
             Poll::Ready(Err(_)) => Poll::Ready(Err(ProxyError::ClientGone)),
-            Poll::Pending => client.timer.poll_due(cx).map(|()| Err(ProxyError::ClientStalled)),
+            Poll::Pending => late(cx),
         }
     })
     .await;

@@ -6,6 +6,7 @@ use std::fs::{self, DirBuilder, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 const COOKIE_KEY: &str = "cookie.key";
 
@@ -61,28 +62,35 @@ impl StateDir {
     pub fn cookie_key(&self) -> Result<[u8; 32], StateError> {
         let path = self.path.join(COOKIE_KEY);
         let bytes = match fs::read(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => self.create(&path, &random_key()?),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => create_private(&path, &random_key()?),
             result => result,
         };
         let bytes = bytes.map_err(|source| StateError::Io { path: path.clone(), source })?;
         bytes.try_into().map_err(|_| StateError::CookieKey { path })
     }
+}
 
-    /// Creates `path` with `contents`, whole or not at all. If another process was quicker, its contents win.
-    fn create(&self, path: &Path, contents: &[u8]) -> io::Result<Vec<u8>> {
-        let draft = self.path.join(format!(".{COOKIE_KEY}.{}", std::process::id()));
-        let _ = fs::remove_file(&draft);
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
-        file.set_permissions(Permissions::from_mode(0o600))?;
-        file.write_all(contents)?;
-        file.sync_all()?;
-        // Unlike renaming, linking never replaces a key that sessions were signed with a moment ago.
-        let linked = fs::hard_link(&draft, path);
-        fs::remove_file(&draft)?;
-        match linked {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-            _ => fs::read(path),
-        }
+/// Creates a file that only its owner may read, whole or not at all, and returns what it holds: if another process was
+/// quicker, its contents win.
+///
+/// # Errors
+/// When it cannot be written or read.
+pub fn create_private(path: &Path, contents: &[u8]) -> io::Result<Vec<u8>> {
+    // Threads of one process may be at it too.
+    static DRAFTS: AtomicUsize = AtomicUsize::new(0);
+    let number = DRAFTS.fetch_add(1, Ordering::Relaxed);
+    let draft = path.with_extension(format!("{}-{number}.draft", std::process::id()));
+    let _ = fs::remove_file(&draft);
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
+    file.set_permissions(Permissions::from_mode(0o600))?;
+    file.write_all(contents)?;
+    file.sync_all()?;
+    // Unlike renaming, linking never replaces a key that was used a moment ago.
+    let linked = fs::hard_link(&draft, path);
+    fs::remove_file(&draft)?;
+    match linked {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => fs::read(path),
     }
 }
 
@@ -126,9 +134,8 @@ mod tests {
     #[test]
     fn of_two_that_make_the_key_at_once_one_wins() {
         let folder = tempfile::tempdir().unwrap();
-        let state = StateDir::open(folder.path()).unwrap();
         let path = folder.path().join(COOKIE_KEY);
-        assert_eq!(state.create(&path, b"first").unwrap(), b"first");
-        assert_eq!(state.create(&path, b"second").unwrap(), b"first");
+        assert_eq!(create_private(&path, b"first").unwrap(), b"first");
+        assert_eq!(create_private(&path, b"second").unwrap(), b"first");
     }
 }

@@ -23,14 +23,14 @@ pub struct ServerCell {
 pub struct HealthCell(AtomicBool);
 
 impl HealthCell {
-    /// From now on it takes traffic. Returns whether that is news.
-    pub fn set_up(&self) -> bool {
-        !self.0.swap(true, Ordering::Relaxed)
+    /// From now on it takes traffic.
+    pub fn set_up(&self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 
-    /// From now on it takes none. Returns whether that is news.
-    pub fn set_down(&self) -> bool {
-        self.0.swap(false, Ordering::Relaxed)
+    /// From now on it takes none.
+    pub fn set_down(&self) {
+        self.0.store(false, Ordering::Relaxed);
     }
 
     /// Whether it takes traffic.

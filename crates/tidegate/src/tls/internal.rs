@@ -3,6 +3,7 @@
 //! Its certificate and key are kept in the state directory; the certificate is what clients are given to trust
 //! (`curl --cacert`). Certificates for sites are issued at each start and live in memory only.
 
+use crate::process::state_dir::create_private;
 use policy::model::{Policy, Site};
 use policy::source::Files;
 use rcgen::{
@@ -12,9 +13,8 @@ use rcgen::{
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::sign::CertifiedKey;
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -75,23 +75,22 @@ pub fn ensure(state_dir: &Path) -> Result<(), InternalError> {
     if certificate.exists() && key.exists() {
         return Ok(());
     }
-    let pair = KeyPair::generate()?;
+    if !key.exists() && certificate.exists() {
+        // What is issued from now on would not fit it.
+        fs::remove_file(&certificate).map_err(failed(&certificate))?;
+    }
+    // Another process may be at it too: whichever key is there in the end is the one that is certified.
+    let drawn = KeyPair::generate()?.serialize_pem();
+    let kept = create_private(&key, drawn.as_bytes()).map_err(failed(&key))?;
+    let pair = KeyPair::from_pem(&String::from_utf8_lossy(&kept))?;
     let authority = authority_params()?.self_signed(&pair)?;
-    // The key first: a certificate without its key would be trusted for nothing.
-    write_private(&key, pair.serialize_pem().as_bytes())?;
-    write_private(&certificate, authority.pem().as_bytes())
+    create_private(&certificate, authority.pem().as_bytes()).map_err(failed(&certificate))?;
+    Ok(())
 }
 
-/// Writes a file that only its owner may read, whole or not at all.
-fn write_private(path: &Path, contents: &[u8]) -> Result<(), InternalError> {
-    let draft = path.with_extension(format!("{}.draft", std::process::id()));
-    let write = || -> io::Result<()> {
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
-        file.write_all(contents)?;
-        file.sync_all()?;
-        fs::rename(&draft, path)
-    };
-    write().map_err(|source| InternalError::Io { path: path.to_owned(), source })
+fn failed(path: &Path) -> impl FnOnce(io::Error) -> InternalError {
+    let path = path.to_owned();
+    move |source| InternalError::Io { path, source }
 }
 
 fn authority_params() -> Result<CertificateParams, InternalError> {

@@ -197,3 +197,31 @@ fn bad_certificates_are_found_before_a_handshake() {
         "{wrong:?}"
     );
 }
+
+#[test]
+fn an_authority_that_many_make_at_once_is_one() {
+    for _ in 0..5 {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path();
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| internal::ensure(dir).unwrap());
+            }
+        });
+        check_authority(dir);
+        std::fs::remove_file(internal::key_path(dir)).unwrap();
+        internal::ensure(dir).unwrap();
+        check_authority(dir);
+        assert_eq!(std::fs::read_dir(dir).unwrap().count(), 2, "no draft is left");
+    }
+}
+
+/// The certificate on disk is for the key on disk.
+fn check_authority(dir: &Path) {
+    let key = std::fs::read_to_string(internal::key_path(dir)).unwrap();
+    let certificate = std::fs::read(internal::certificate_path(dir)).unwrap();
+    let (_, pem) = x509_parser::pem::parse_x509_pem(&certificate).unwrap();
+    let parsed = pem.parse_x509().unwrap();
+    let pair = KeyPair::from_pem(&key).unwrap();
+    assert_eq!(parsed.public_key().raw, rcgen::PublicKeyData::subject_public_key_info(&pair));
+}

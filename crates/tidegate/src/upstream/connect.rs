@@ -20,7 +20,7 @@ const DESCRIPTOR_WAIT: Duration = Duration::from_millis(10);
 /// could not be sent a second time.
 ///
 /// # Errors
-/// [`ProxyError::Connect`], [`ProxyError::ConnectTimeout`], or [`ProxyError::Exhausted`].
+/// [`ProxyError::Connect`], [`ProxyError::ConnectTimeout`], [`ProxyError::Exhausted`], or [`ProxyError::Stopped`].
 pub async fn connect(
     worker: &Worker,
     timer: &Timer,
@@ -36,7 +36,7 @@ pub async fn connect(
     }
     let end = Instant::now() + timeout;
     loop {
-        match open(timer, address, end).await {
+        match open(worker, timer, address, end).await {
             Ok(stream) => {
                 // A connection without it works too, only slower.
                 let _ = stream.set_nodelay(true);
@@ -56,12 +56,20 @@ pub async fn connect(
     }
 }
 
-async fn open(timer: &Timer, address: SocketAddr, end: Instant) -> Result<TcpStream, ProxyError> {
+async fn open(
+    worker: &Worker,
+    timer: &Timer,
+    address: SocketAddr,
+    end: Instant,
+) -> Result<TcpStream, ProxyError> {
     timer.arm(end.saturating_duration_since(Instant::now()));
     let mut connecting = std::pin::pin!(TcpStream::connect(address));
     poll_fn(|cx| {
         if let Poll::Ready(result) = connecting.as_mut().poll(cx) {
             return Poll::Ready(result.map_err(ProxyError::Connect));
+        }
+        if worker.is_stopping() {
+            return Poll::Ready(Err(ProxyError::Stopped));
         }
         timer.poll_due(cx).map(|()| Err(ProxyError::ConnectTimeout))
     })

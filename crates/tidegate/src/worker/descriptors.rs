@@ -48,6 +48,11 @@ impl Descriptors {
         }
     }
 
+    /// Whether accepting pauses now.
+    pub fn are_short(&self) -> bool {
+        self.open.load(Ordering::Relaxed) >= self.accept_until
+    }
+
     /// Notes one more connection to a server. Never refused: the kernel has the last word there.
     pub fn server_permit(self: &Arc<Self>) -> ServerPermit {
         self.open.fetch_add(1, Ordering::Relaxed);

@@ -32,10 +32,16 @@ use tokio::task::JoinHandle;
 /// Storage of requests kept for the next burst.
 const ACTIVES_KEPT_MAX: usize = 128;
 
+/// The runtime runs more tasks than this (61) before it looks at anything else.
+const TASKS_PER_ROUND: usize = 32;
+
 /// Log lines are handed over each so many ticks (200 ms).
 const FLUSH_ROUNDS: u32 = 4;
 /// Idle connections to servers are looked through each so many ticks (1 s).
 const SWEEP_ROUNDS: u32 = 20;
+
+/// Pauses of accepting that are nearer to each other than this are one.
+const PAUSES_APART: Duration = Duration::from_secs(10);
 
 /// A new connection during a drain gets this long to say something.
 pub const DRAIN_FIRST_BYTE: Duration = Duration::from_secs(1);
@@ -95,7 +101,8 @@ pub struct Worker {
     #[allow(clippy::vec_box, reason = "they come and go boxed; moving one would copy it")]
     actives: RefCell<Vec<Box<Active>>>,
     phase: Cell<Phase>,
-    paused: Cell<bool>,
+    /// When accepting has paused last.
+    paused_at: Cell<Option<Instant>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -109,6 +116,11 @@ impl Worker {
     /// The configuration.
     pub fn policy(&self) -> &Policy {
         self.rules.policy()
+    }
+
+    /// The time, if somebody is going to read it.
+    pub fn time_for_log(&self) -> Option<Instant> {
+        self.log.is_some().then(Instant::now)
     }
 
     /// The number of a chosen server among all, under which its idle connections are kept.
@@ -145,9 +157,11 @@ impl Worker {
         self.phase.get() == Phase::Stopping
     }
 
-    /// Notes that accepting pauses; said once until it has gone well again.
+    /// Notes that accepting pauses; said once until it has gone well for a while.
     pub fn note_pause(&self) {
-        if !self.paused.replace(true) {
+        let now = Instant::now();
+        let last = self.paused_at.replace(Some(now));
+        if last.is_none_or(|last| now - last > PAUSES_APART) {
             tracing::warn!("file descriptors have run out: accepting pauses");
         }
     }
@@ -205,7 +219,7 @@ async fn serve(setup: WorkerSetup) {
         tls: setup.tls,
         actives: RefCell::default(),
         phase: Cell::new(Phase::Running),
-        paused: Cell::new(false),
+        paused_at: Cell::new(None),
     });
     let accepting: Vec<_> = setup
         .sockets
@@ -249,8 +263,10 @@ async fn obey(worker: &Rc<Worker>, mut given: Receiver<Given>, accepting: Vec<Jo
     }
     worker.phase.set(Phase::Stopping);
     worker.wheel.wake_all();
-    // One round, so that what is cut off gets its line in the log.
-    tokio::task::yield_now().await;
+    // Rounds enough for every task to notice, so that what is cut off gets its line in the log.
+    for _ in 0..2 + worker.wheel.alive() / TASKS_PER_ROUND {
+        tokio::task::yield_now().await;
+    }
 }
 
 /// Returns when the last connection has ended, or the time for that is over.
@@ -272,10 +288,15 @@ async fn drain_out(worker: &Rc<Worker>, drain: Drain, accepting: Vec<JoinHandle<
 /// Moves time on, closes old connections to servers, hands log lines over.
 async fn tick(worker: Rc<Worker>) {
     let mut round: u32 = 0;
+    let pools = worker.policy().pools.iter();
+    let limits: Vec<Duration> =
+        pools.flat_map(|pool| pool.servers.iter().map(|_| pool.timeouts.idle)).collect();
     loop {
         tokio::time::sleep(TICK).await;
         worker.wheel.advance();
         worker.publish_load(0);
+        // Another worker may be the one that wants to accept.
+        while worker.descriptors.are_short() && worker.idle.evict_one() {}
         round = round.wrapping_add(1);
         if round.is_multiple_of(FLUSH_ROUNDS)
             && let Some(log) = &worker.log
@@ -283,13 +304,6 @@ async fn tick(worker: Rc<Worker>) {
             log.flush();
         }
         if round.is_multiple_of(SWEEP_ROUNDS) {
-            worker.paused.set(false);
-            let policy = worker.policy();
-            let limits: Vec<Duration> = policy
-                .pools
-                .iter()
-                .flat_map(|pool| pool.servers.iter().map(|_| pool.timeouts.idle))
-                .collect();
             worker.idle.sweep(|server| limits[server]);
         }
     }

@@ -157,11 +157,6 @@ impl Timer {
         }
     }
 
-    /// Never due until armed again.
-    pub fn disarm(&self) {
-        self.wheel.entries.borrow_mut().slab[self.index as usize].deadline = NEVER;
-    }
-
     /// Ready when due; otherwise the task is woken when it will be (or by [`Wheel::wake_all`]).
     pub fn poll_due(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut entries = self.wheel.entries.borrow_mut();

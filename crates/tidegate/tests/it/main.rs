@@ -14,6 +14,7 @@ mod framing;
 mod interim;
 mod limits;
 mod process;
+mod races;
 mod routing;
 mod server_gone;
 mod sessions;

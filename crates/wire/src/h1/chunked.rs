@@ -6,8 +6,21 @@
 
 use super::Known;
 
-/// Bytes of extensions that one message may have.
+/// Bytes of extensions that a message may have beyond what its chunks may have each.
 const EXTENSION_BYTES_MAX: u32 = 4096;
+
+/// What each chunk may have: signatures of uploads take some ninety bytes.
+const EXTENSION_BYTES_PER_CHUNK: u32 = 128;
+
+/// Authentication and the form of the content, besides what the proxy itself looks at (RFC 9110 section 6.5.1).
+const TRAILERS_FORBIDDEN: [&[u8]; 6] = [
+    b"authorization",
+    b"content-encoding",
+    b"content-range",
+    b"proxy-authenticate",
+    b"proxy-authorization",
+    b"www-authenticate",
+];
 
 /// What is written after the last chunk of a body that we chunk ourselves.
 pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
@@ -166,6 +179,7 @@ impl ChunkDecoder {
                 }
                 if self.left == 0 {
                     self.state = State::DataCr;
+                    self.extension_bytes = self.extension_bytes.saturating_sub(EXTENSION_BYTES_PER_CHUNK);
                 }
                 continue;
             }
@@ -260,7 +274,8 @@ impl ChunkDecoder {
             return Err(ChunkError::Trailer);
         }
         // Framing, routing, identity and the connection; all that a peer which merges trailers would believe.
-        let forbidden = !matches!(Known::of(name), Known::Other | Known::Date);
+        let forbidden = !matches!(Known::of(name), Known::Other | Known::Date)
+            || TRAILERS_FORBIDDEN.iter().any(|forbidden| name.eq_ignore_ascii_case(forbidden));
         if forbidden {
             return Err(ChunkError::TrailerForbidden);
         }
@@ -317,6 +332,25 @@ mod tests {
             assert_eq!(consumed, input.len());
             let (kept, ..) = decode(input.as_bytes(), ChunkMode::Decode, piece).unwrap();
             assert_eq!(String::from_utf8(kept).unwrap(), decoded, "decode, pieces of {piece}");
+        }
+    }
+
+    #[test]
+    fn every_chunk_of_a_long_body_may_have_an_extension() {
+        let input = format!("{}0\r\n\r\n", "10;signature=12345678\r\n0123456789abcdef\r\n".repeat(5000));
+        let (data, ..) = decode(input.as_bytes(), ChunkMode::Decode, 4096).unwrap();
+        assert_eq!(data.len(), 16 * 5000);
+    }
+
+    #[test]
+    fn trailers_that_say_who_or_what_are_refused() {
+        for name in ["Authorization", "content-encoding", "X-Real-IP", "X-Forwarded-Port", "Content_Length"] {
+            let input = format!("0\r\n{name}: x\r\n\r\n");
+            assert_eq!(
+                decode(input.as_bytes(), ChunkMode::Relay, 9),
+                Err(ChunkError::TrailerForbidden),
+                "{name}"
+            );
         }
     }
 

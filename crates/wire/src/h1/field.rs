@@ -53,8 +53,9 @@ pub enum Known {
     Date,
     Expect,
     Forwarded,
-    /// `X_Forwarded_For` and the like. Servers that hand fields on as variables (CGI, WSGI) take it for the real one.
-    ForwardingLookalike,
+    /// `X_Forwarded_For`, `Content_Length` and the like, and `Proxy`. Servers that hand fields on as variables (CGI,
+    /// WSGI) take it for the real one, or for a setting of their own (CVE-2016-5385).
+    Lookalike,
     Host,
     KeepAlive,
     ProxyConnection,
@@ -66,6 +67,8 @@ pub enum Known {
     UserAgent,
     XForwardedFor,
     XForwardedHost,
+    /// Another field by which proxies say whom they speak for: `X-Forwarded-Port`, `X-Real-IP` and the like.
+    XForwardedOther,
     XForwardedProto,
     XRequestId,
 }
@@ -96,26 +99,34 @@ impl Known {
             (16, b'p') => (Known::ProxyConnection, is(name, b"proxy-connection")),
             (17, b't') => (Known::TransferEncoding, is(name, b"transfer-encoding")),
             (17, b'x') => (Known::XForwardedProto, is(name, b"x-forwarded-proto")),
+            (5, b'p') => (Known::Lookalike, is(name, b"proxy")),
+            (_, b'x') => (Known::XForwardedOther, is_forwarding(name)),
             _ => return Known::Other,
         };
         match found {
             true => known,
+            false if first | 0x20 == b'x' && is_forwarding(name) => Known::XForwardedOther,
             false if name.contains(&b'_') => Known::lookalike(name),
             false => Known::Other,
         }
     }
 
-    /// For names no longer than the longest known one.
+    /// For a name that has underscores where a known one may have dashes.
     #[cold]
     fn lookalike(name: &[u8]) -> Known {
+        // No known name is longer, and what matters of `X-Forwarded-*` is its beginning.
         let mut dashed = [0; 17];
         for (to, byte) in dashed.iter_mut().zip(name) {
             *to = if *byte == b'_' { b'-' } else { *byte };
         }
-        match Known::of(&dashed[..name.len()]) {
-            Known::XForwardedFor | Known::XForwardedHost | Known::XForwardedProto | Known::XRequestId => {
-                Known::ForwardingLookalike
-            }
+        match Known::of(&dashed[..name.len().min(17)]) {
+            Known::ContentLength
+            | Known::TransferEncoding
+            | Known::XForwardedFor
+            | Known::XForwardedHost
+            | Known::XForwardedOther
+            | Known::XForwardedProto
+            | Known::XRequestId => Known::Lookalike,
             _ => Known::Other,
         }
     }
@@ -128,6 +139,13 @@ impl Known {
             Known::Connection | Known::KeepAlive | Known::ProxyConnection | Known::Te | Known::Upgrade
         )
     }
+}
+
+/// Whether a name that is not a known one is another by which proxies say whom they speak for.
+fn is_forwarding(name: &[u8]) -> bool {
+    const PREFIX: &[u8] = b"x-forwarded-";
+    name.get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX))
+        || name.eq_ignore_ascii_case(b"x-real-ip")
 }
 
 /// Whether a token is `known` (in lower case) in any case. Without a branch a byte, for a length that the compiler
@@ -150,6 +168,14 @@ pub struct Field {
     pub known: Known,
     /// Whether it is for one hop only, and goes no further.
     pub hop: bool,
+}
+
+impl Field {
+    /// Whether the line is written in the one way that nobody reads otherwise: `Name: value`.
+    pub fn is_plain(&self, buffer: &[u8]) -> bool {
+        self.line.len() == self.name.len() + 2 + self.value.len() + 2
+            && buffer[self.name.end as usize + 1] == b' '
+    }
 }
 
 /// What the fields say about the message and its connection.

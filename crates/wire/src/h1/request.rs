@@ -2,6 +2,7 @@
 
 use super::field::{Summary, collect, has_new_line, slots};
 use super::{FIELDS_MAX, Field, Framing, HeadError, HeadLimits, Known, Span, Version};
+use crate::uri::Authority;
 use std::mem::MaybeUninit;
 
 /// The method, as far as the proxy treats it specially.
@@ -295,6 +296,21 @@ impl RequestHead {
         Ok(end)
     }
 
+    /// The target's own host, which comes before that of `Host` and must mean the same authority.
+    fn target_host(&self, buffer: &[u8], field: Option<Authority<'_>>) -> Result<Span, HeadError> {
+        let target = crate::uri::split_authority(self.host.of(buffer)).ok_or(HeadError::Target)?;
+        // RFC 9110 section 4.2.3: to leave the default port out is to name it.
+        let default = match self.scheme {
+            Some(Scheme::Http) => Some(80),
+            Some(Scheme::Https) => Some(443),
+            None => None,
+        };
+        let same = field.is_none_or(|field| {
+            field.host.eq_ignore_ascii_case(target.host) && field.port.or(default) == target.port.or(default)
+        });
+        if same { Ok(Span::within(buffer, target.host)) } else { Err(HeadError::HostMismatch) }
+    }
+
     fn read_host(&mut self, buffer: &[u8], summary: &Summary) -> Result<(), HeadError> {
         let field = summary.host;
         if field.is_none() && self.version == Version::Http11 {
@@ -308,14 +324,9 @@ impl RequestHead {
                 self.host_name = Span::within(buffer, authority.host);
                 return Ok(());
             }
-            if !self.host.of(buffer).eq_ignore_ascii_case(value) {
-                return Err(HeadError::HostMismatch);
-            }
-        }
-        // The target's own, which comes before that of `Host`.
-        if !self.host.is_empty() {
-            let authority = crate::uri::split_authority(self.host.of(buffer)).ok_or(HeadError::Target)?;
-            self.host_name = Span::within(buffer, authority.host);
+            self.host_name = self.target_host(buffer, Some(authority))?;
+        } else if !self.host.is_empty() {
+            self.host_name = self.target_host(buffer, None)?;
         }
         Ok(())
     }

@@ -131,6 +131,7 @@ const REFUSED: &[(&str, HeadError)] = &[
     ("GET / HTTP/1.1\r\nHost: u@a\r\n\r\n", HeadError::HostInvalid),
     ("GET / HTTP/1.1\r\nHost: a:port\r\n\r\n", HeadError::HostInvalid),
     ("GET http://a/ HTTP/1.1\r\nHost: b\r\n\r\n", HeadError::HostMismatch),
+    ("GET http://a/ HTTP/1.1\r\nHost: a:443\r\n\r\n", HeadError::HostMismatch),
     ("GET http:///x HTTP/1.1\r\nHost: b\r\n\r\n", HeadError::Target),
     (
         "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n",

@@ -10,9 +10,8 @@ use crate::listen::Arrival;
 use crate::path::{self, After};
 use crate::worker::{DRAIN_FIRST_BYTE, Timer, Worker};
 use std::future::{Future, poll_fn};
-
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 use wire::h1::HeadLimits;
@@ -39,15 +38,23 @@ pub async fn run(worker: Rc<Worker>, tcp: TcpStream, arrival: Arrival) {
     };
     let tls = rules.tls;
     let mut client = Client { stream, timer, peer, peer_text: AddressText::new(peer.ip()), listener, tls };
-    let mut fresh = true;
+    let mut phase = Phase::Fresh;
     loop {
-        if !first_byte(&worker, &mut client, fresh).await {
+        if !first_byte(&worker, &mut client, phase).await {
+            // Best effort: TLS says that nothing is missing.
+            if client.tls {
+                close(&mut client).await;
+            }
             break;
         }
-        fresh = false;
         // Allocation: one per burst of requests; in exchange an idle connection does not carry it.
         match Box::pin(burst(&worker, &mut client)).await {
-            After::KeepAlive => {}
+            After::KeepAlive => phase = Phase::Kept,
+            After::Waiting if phase == Phase::Begun => {}
+            After::Waiting => {
+                phase = Phase::Begun;
+                client.timer.arm(rules.timeouts.head);
+            }
             After::Close => {
                 close(&mut client).await;
                 break;
@@ -62,6 +69,18 @@ pub async fn run(worker: Rc<Worker>, tcp: TcpStream, arrival: Arrival) {
             }
         }
     }
+}
+
+/// What a connection without a request has behind it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Nothing; its first request is on the way.
+    Fresh,
+    /// A request that was answered.
+    Kept,
+    /// A part of a TLS record, or an empty line: the time for a head is running, and what else comes does not set it
+    /// anew.
+    Begun,
 }
 
 async fn handshake(worker: &Worker, tcp: TcpStream, timer: &Timer) -> Option<Stream> {
@@ -88,15 +107,22 @@ async fn handshake(worker: &Worker, tcp: TcpStream, timer: &Timer) -> Option<Str
 }
 
 /// Waits for a request to begin, without holding a buffer; `false` when the connection is to end.
-async fn first_byte(worker: &Worker, client: &mut Client, fresh: bool) -> bool {
+async fn first_byte(worker: &Worker, client: &mut Client, phase: Phase) -> bool {
     let idle = worker.policy().listeners[client.listener].timeouts.idle;
     let mut draining = false;
-    client.timer.arm(idle);
+    if phase != Phase::Begun {
+        client.timer.arm(idle);
+    }
+    let fresh = phase == Phase::Fresh;
     poll_fn(|cx| {
         if fresh && worker.closes_idle() && !draining {
             // Accepted in the last moment; its request is on the way.
             draining = true;
             client.timer.arm(idle.min(DRAIN_FIRST_BYTE));
+        }
+        // Before looking for bytes: one who drips them in would never be late.
+        if phase == Phase::Begun && client.timer.poll_due(cx).is_ready() {
+            return Poll::Ready(false);
         }
         if client.stream.poll_readable(cx).is_ready() {
             return Poll::Ready(true);
@@ -112,15 +138,19 @@ async fn first_byte(worker: &Worker, client: &mut Client, fresh: bool) -> bool {
 /// Serves requests until none is waiting.
 async fn burst(worker: &Rc<Worker>, client: &mut Client) -> After {
     let mut active = worker.take_active();
+    let mut served = false;
     let after = loop {
         match read_head(worker, client, &mut active).await {
             Head::Complete => {}
             Head::Nothing => break After::Close,
-            Head::NotYet => break After::KeepAlive,
+            Head::NotYet if served => break After::KeepAlive,
+            Head::NotYet => break After::Waiting,
             Head::Bad(error) => break path::refuse(worker, client, &mut active, error).await,
         }
+        served = true;
         match path::serve(worker, client, &mut active).await {
             After::KeepAlive if active.advance() => {}
+            After::Close if may_send_more(client, &active) => break After::Linger,
             after => break after,
         }
     };
@@ -128,11 +158,18 @@ async fn burst(worker: &Rc<Worker>, client: &mut Client) -> After {
     after
 }
 
+/// Whether the client may be sending still: it does not know yet that the connection ends here, or has more on the way.
+fn may_send_more(client: &mut Client, active: &Active) -> bool {
+    active.head.keep_alive
+        || !active.next.is_empty()
+        || client.stream.poll_readable(&mut Context::from_waker(Waker::noop())).is_ready()
+}
+
 enum Head {
     Complete,
     /// The client closed between two requests.
     Nothing,
-    /// Readable, but without a byte for us (a TLS record of another kind).
+    /// Readable, but without a byte for us (a part of a TLS record, or one of another kind; an empty line).
     NotYet,
     Bad(ProxyError),
 }
@@ -146,6 +183,10 @@ async fn read_head(worker: &Worker, client: &mut Client, active: &mut Active) ->
     let mut armed = false;
     poll_fn(|cx| {
         loop {
+            if active.input[..active.filled] == *b"\r\n" {
+                // RFC 9112 section 2.2: some clients end a body so.
+                active.filled = 0;
+            }
             if active.filled > 0 {
                 match active.head.parse(&active.input[..active.filled], limits) {
                     Ok(true) => return Poll::Ready(Head::Complete),
@@ -165,6 +206,7 @@ async fn read_head(worker: &Worker, client: &mut Client, active: &mut Active) ->
                 Poll::Pending if client.timer.poll_due(cx).is_ready() => {
                     return Poll::Ready(Head::Bad(ProxyError::HeadTimeout));
                 }
+                Poll::Pending if worker.is_stopping() => return Poll::Ready(Head::Bad(ProxyError::Stopped)),
                 Poll::Pending => return Poll::Pending,
             }
         }

@@ -3,6 +3,7 @@
 pub mod body;
 pub mod connection;
 pub mod exchange;
+mod line;
 pub mod request_head;
 pub mod response_head;
 pub mod tunnel;

@@ -4,6 +4,7 @@
 //! one hop (RFC 9110 section 7.6.1), forwarding fields that are not to be believed, and what is
 //! replaced. What is added: the forwarding fields and the request id.
 
+use super::line::{self, put};
 use policy::model::{Forwarding, ForwardingMode, ForwardingStyle};
 use wire::h1::{Field, Known, Method, RequestHead, TargetForm, Version};
 
@@ -17,9 +18,10 @@ pub struct Edits<'a> {
     pub forwarding: Forwarding,
     /// Whether the peer's own forwarding fields are believed.
     pub trusted: bool,
-    /// The peer's address as text.
+    /// The address that is added to the forwarding fields: the peer's, or the client's where the peer's fields are
+    /// replaced.
     pub peer: &'a str,
-    /// Whether the peer came over TLS.
+    /// Whether that one came over TLS.
     pub tls: bool,
     /// The request's id: a trusted peer's, or ours.
     pub request_id: &'a [u8],
@@ -33,9 +35,13 @@ pub fn write(out: &mut Vec<u8>, buffer: &[u8], head: &RequestHead, edits: &Edits
     let appends = edits.trusted && edits.forwarding.mode == ForwardingMode::Append;
     let mut run = fields_start;
     for field in &head.fields {
-        if is_dropped(field, edits, appends, head.version) {
+        let drops = is_dropped(field, edits, appends, head.version);
+        if drops || !line::is_canonical(field, buffer) {
             out.extend_from_slice(&buffer[run..field.line.start as usize]);
             run = field.line.end as usize;
+            if !drops {
+                line::put_canonical(out, buffer, field);
+            }
         }
     }
     // Without the empty line at the end.
@@ -99,7 +105,8 @@ fn is_dropped(field: &Field, edits: &Edits<'_>, appends: bool, version: Version)
         Known::XForwardedProto | Known::XForwardedHost => {
             !edits.trusted || (edits.forwarding.style == ForwardingStyle::XForwarded && !appends)
         }
-        Known::ForwardingLookalike => true,
+        Known::Lookalike => true,
+        Known::XForwardedOther => !edits.trusted,
         Known::Forwarded => !edits.trusted || edits.forwarding.style == ForwardingStyle::Forwarded,
         // Written anew, for what is believed of it is in `Edits`.
         Known::XRequestId => true,
@@ -116,10 +123,12 @@ fn write_x_forwarded(out: &mut Vec<u8>, buffer: &[u8], head: &RequestHead, edits
     }
     out.extend_from_slice(edits.peer.as_bytes());
     out.extend_from_slice(b"\r\n");
-    if !appends || head.known(Known::XForwardedProto).is_none() {
+    let has = |known| head.fields.iter().any(|field| field.known == known && !field.hop);
+    if !appends || !has(Known::XForwardedProto) {
         put(out, "X-Forwarded-Proto", if edits.tls { b"https" } else { b"http" });
     }
-    if !head.host.is_empty() && (!appends || head.known(Known::XForwardedHost).is_none()) {
+    let host_was_said = appends && has(Known::XForwardedHost);
+    if !head.host.is_empty() && !host_was_said {
         put(out, "X-Forwarded-Host", head.host.of(buffer));
     }
 }
@@ -155,13 +164,6 @@ fn write_earlier(out: &mut Vec<u8>, buffer: &[u8], head: &RequestHead, name: &st
     }
 }
 
-fn put(out: &mut Vec<u8>, name: &str, value: &[u8]) {
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(b": ");
-    out.extend_from_slice(value);
-    out.extend_from_slice(b"\r\n");
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -189,6 +191,34 @@ mod tests {
 
     const OURS: &str = "X-Forwarded-For: 192.0.2.7\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: h\r\n\
                         X-Request-Id: id1\r\n\r\n";
+
+    #[test]
+    fn framing_is_written_as_everybody_reads_it() {
+        check(
+            "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding:\tChunked \r\nA:\t1\r\n\r\n",
+            |_| {},
+            &format!("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nA:\t1\r\n{OURS}"),
+        );
+        check(
+            "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 000\r\n\r\n",
+            |_| {},
+            &format!("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n{OURS}"),
+        );
+        check(
+            "POST / HTTP/1.1\r\nHost: h\r\ncontent-length: 0\r\n\r\n",
+            |_| {},
+            &format!("POST / HTTP/1.1\r\nHost: h\r\ncontent-length: 0\r\n{OURS}"),
+        );
+    }
+
+    #[test]
+    fn what_strangers_say_of_whom_they_speak_for_goes() {
+        let said = "X-Real-IP: 1.1.1.1\r\nX-Forwarded-Port: 443\r\n";
+        let strange = "Proxy: http://e\r\nContent_Length: 9\r\n";
+        let input = format!("GET / HTTP/1.1\r\nHost: h\r\n{said}{strange}\r\n");
+        check(&input, |_| {}, &format!("GET / HTTP/1.1\r\nHost: h\r\n{OURS}"));
+        check(&input, |edits| edits.trusted = true, &format!("GET / HTTP/1.1\r\nHost: h\r\n{said}{OURS}"));
+    }
 
     #[test]
     fn order_case_and_duplicates_stay() {

@@ -1,5 +1,7 @@
 //! The head that a client gets: the server's, byte for byte, but for what a proxy must change.
 
+use super::line;
+use crate::http::answer::put_date;
 use wire::h1::{Field, Known, ResponseHead, Version};
 
 /// What is changed in a head on its way to a client.
@@ -56,30 +58,42 @@ pub fn write(out: &mut Vec<u8>, buffer: &[u8], head: &ResponseHead, edits: &Edit
         }
     };
     for field in &head.fields {
-        if is_dropped(field, head.status, edits.old_client) {
+        let drops = is_dropped(field, head.status, edits.old_client);
+        if drops || !line::is_canonical(field, buffer) {
             out.extend_from_slice(&buffer[run..field.line.start as usize]);
             run = field.line.end as usize;
+            if !drops {
+                line::put_canonical(out, buffer, field);
+            }
         }
     }
     out.extend_from_slice(&buffer[run..head.length as usize - 2]);
+    // RFC 9110 section 6.6.1.
+    if head.status >= 200 && head.known(Known::Date).is_none() {
+        put_date(out);
+    }
     match edits.connection {
         Connection::Silent => {}
         Connection::Close => out.extend_from_slice(b"Connection: close\r\n"),
         Connection::KeepAlive => out.extend_from_slice(b"Connection: keep-alive\r\n"),
-        Connection::Upgrade => {
-            out.extend_from_slice(b"Connection: upgrade\r\n");
-            for value in head.values(buffer, "upgrade") {
-                out.extend_from_slice(b"Upgrade: ");
-                out.extend_from_slice(value);
-                out.extend_from_slice(b"\r\n");
-            }
-        }
+        Connection::Upgrade => put_upgrade(out, buffer, head),
+    }
+    // RFC 9110 section 15.5.22: the answer is of no use without.
+    if head.status == 426 {
+        put_upgrade(out, buffer, head);
     }
     if edits.framing == Reframing::Chunked {
         out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
     }
     out.extend_from_slice(edits.lines);
     out.extend_from_slice(b"\r\n");
+}
+
+fn put_upgrade(out: &mut Vec<u8>, buffer: &[u8], head: &ResponseHead) {
+    line::put(out, "Connection", b"upgrade");
+    for value in head.values(buffer, "upgrade") {
+        line::put(out, "Upgrade", value);
+    }
 }
 
 fn is_dropped(field: &Field, status: u16, old_client: bool) -> bool {
@@ -109,40 +123,69 @@ mod tests {
 
     #[test]
     fn order_case_and_duplicates_stay() {
-        let text = "HTTP/1.1 200 Fine\r\nb: 1\r\nA: 2\r\nb: 3\r\nContent-Length: 0\r\n\r\n";
+        let text = "HTTP/1.1 200 Fine\r\nb: 1\r\nA: 2\r\nb: 3\r\nDate: d\r\nContent-Length: 0\r\n\r\n";
         check(text, &Edits::default(), text);
     }
 
     #[test]
     fn fields_for_one_hop_go_and_the_version_is_ours() {
         check(
-            "HTTP/1.0 200 OK\r\nConnection: x-a\r\nX-A: 1\r\nKeep-Alive: 5\r\nB: 2\r\n\r\n",
+            "HTTP/1.0 200 OK\r\nConnection: x-a\r\nX-A: 1\r\nKeep-Alive: 5\r\nB: 2\r\nDate: d\r\n\r\n",
             &Edits { connection: Connection::Close, ..Edits::default() },
-            "HTTP/1.1 200 OK\r\nB: 2\r\nConnection: close\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nB: 2\r\nDate: d\r\nConnection: close\r\n\r\n",
         );
     }
 
     #[test]
     fn framing_follows_the_client() {
         check(
-            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nDate: d\r\nTransfer-Encoding: chunked\r\nTrailer: X\r\n\r\n",
             &Edits {
                 framing: Reframing::UntilClose,
                 connection: Connection::Close,
                 old_client: true,
                 lines: b"Set-Cookie: a=b\r\n",
             },
-            "HTTP/1.1 200 OK\r\nConnection: close\r\nSet-Cookie: a=b\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nDate: d\r\nConnection: close\r\nSet-Cookie: a=b\r\n\r\n",
         );
         check(
-            "HTTP/1.1 204 None\r\nContent-Length: 0\r\nA: 1\r\n\r\n",
+            "HTTP/1.1 204 None\r\nContent-Length: 0\r\nDate: d\r\nA: 1\r\n\r\n",
             &Edits::default(),
-            "HTTP/1.1 204 None\r\nA: 1\r\n\r\n",
+            "HTTP/1.1 204 None\r\nDate: d\r\nA: 1\r\n\r\n",
         );
         check(
-            "HTTP/1.1 200 OK\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nDate: d\r\n\r\n",
             &Edits { framing: Reframing::Chunked, ..Edits::default() },
-            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nDate: d\r\nTransfer-Encoding: chunked\r\n\r\n",
         );
+    }
+
+    #[test]
+    fn framing_is_written_as_everybody_reads_it() {
+        check(
+            "HTTP/1.1 200 OK\r\nDate: d\r\nContent-Length:\t007\r\n\r\n",
+            &Edits { old_client: true, ..Edits::default() },
+            "HTTP/1.1 200 OK\r\nDate: d\r\nContent-Length: 7\r\n\r\n",
+        );
+    }
+
+    #[test]
+    fn an_upgrade_that_is_required_is_named() {
+        check(
+            "HTTP/1.1 426 No\r\nDate: d\r\nConnection: upgrade\r\nUpgrade: TLS/1.0\r\nContent-Length: 0\r\n\r\n",
+            &Edits::default(),
+            "HTTP/1.1 426 No\r\nDate: d\r\nContent-Length: 0\r\nConnection: upgrade\r\nUpgrade: TLS/1.0\r\n\r\n",
+        );
+    }
+
+    #[test]
+    fn an_answer_without_a_date_gets_one() {
+        let input = b"HTTP/1.1 200 OK\r\n\r\n";
+        let mut head = ResponseHead::new();
+        assert!(head.parse(input, HeadLimits { bytes: 8192, fields: 50 }, Method::Get).unwrap());
+        let mut out = Vec::new();
+        write(&mut out, input, &head, &Edits::default());
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.starts_with("HTTP/1.1 200 OK\r\nDate: ") && text.ends_with(" GMT\r\n\r\n"), "{text}");
     }
 }

@@ -69,11 +69,13 @@ pub async fn run(
                 Poll::Pending => break,
             }
         }
-        if pump_up(cx, &mut up, client, server).is_err() {
-            return Poll::Ready(Err(ProxyError::ClientGone));
+        if let Err(error) = pump_up(cx, &mut up, client, server) {
+            return Poll::Ready(Err(error));
         }
-        if head_sent == active.answer.len() && pump_down(cx, &mut down, client, server).is_err() {
-            return Poll::Ready(Err(ProxyError::ServerCut));
+        if head_sent == active.answer.len()
+            && let Err(error) = pump_down(cx, &mut down, client, server)
+        {
+            return Poll::Ready(Err(error));
         }
         if up.told && down.told {
             return Poll::Ready(Ok(()));
@@ -84,11 +86,19 @@ pub async fn run(
         if worker.is_stopping() {
             return Poll::Ready(Err(ProxyError::Stopped));
         }
-        client.timer.poll_due(cx).map(|()| Err(ProxyError::ClientStalled))
+        client.timer.poll_due(cx).map(|()| Err(ProxyError::TunnelIdle))
     })
     .await;
     *moved = Moved { up: up.bytes, down: down.bytes };
     result
+}
+
+fn client_gone(_: io::Error) -> ProxyError {
+    ProxyError::ClientGone
+}
+
+fn server_gone(_: io::Error) -> ProxyError {
+    ProxyError::ServerCut
 }
 
 fn pump_up(
@@ -96,19 +106,21 @@ fn pump_up(
     lane: &mut Lane,
     client: &mut Client,
     server: &mut TcpStream,
-) -> io::Result<()> {
+) -> Result<(), ProxyError> {
     loop {
         while let (false, Some(buffer)) = (lane.pending.is_empty(), &lane.buffer) {
             let bytes = &buffer[lane.pending.clone()];
             match std::pin::Pin::new(&mut *server).poll_write(cx, bytes) {
-                Poll::Ready(written) => lane.wrote(written?)?,
+                Poll::Ready(written) => {
+                    written.and_then(|written| lane.wrote(written)).map_err(server_gone)?;
+                }
                 Poll::Pending => return Ok(()),
             }
         }
         if lane.ended {
             if !lane.told {
                 lane.told = true;
-                finish(server)?;
+                finish(server).map_err(server_gone)?;
             }
             return Ok(());
         }
@@ -117,7 +129,7 @@ fn pump_up(
         }
         let buffer = lane.buffer.get_or_insert_with(Buffer::take);
         match client.stream.poll_read(cx, buffer) {
-            Poll::Ready(read) => lane.read(read?),
+            Poll::Ready(read) => lane.read(read.map_err(client_gone)?),
             Poll::Pending => {
                 lane.buffer = None;
                 return Ok(());
@@ -131,21 +143,23 @@ fn pump_down(
     lane: &mut Lane,
     client: &mut Client,
     server: &mut TcpStream,
-) -> io::Result<()> {
+) -> Result<(), ProxyError> {
     loop {
         while let (false, Some(buffer)) = (lane.pending.is_empty(), &lane.buffer) {
             let bytes = &buffer[lane.pending.clone()];
             match client.stream.poll_write(cx, bytes, &[]) {
-                Poll::Ready(written) => lane.wrote(written?)?,
+                Poll::Ready(written) => {
+                    written.and_then(|written| lane.wrote(written)).map_err(client_gone)?;
+                }
                 Poll::Pending => return Ok(()),
             }
         }
-        if client.stream.poll_flush(cx)?.is_pending() {
+        if client.stream.poll_flush(cx).map_err(client_gone)?.is_pending() {
             return Ok(());
         }
         if lane.ended {
             if !lane.told {
-                lane.told = client.stream.poll_shutdown(cx)?.is_ready();
+                lane.told = client.stream.poll_shutdown(cx).map_err(client_gone)?.is_ready();
             }
             return Ok(());
         }
@@ -156,7 +170,7 @@ fn pump_down(
         let mut read = ReadBuf::new(buffer);
         match std::pin::Pin::new(&mut *server).poll_read(cx, &mut read) {
             Poll::Ready(result) => {
-                result?;
+                result.map_err(server_gone)?;
                 let read = read.filled().len();
                 lane.read(read);
             }

@@ -69,7 +69,7 @@ impl Checker {
     ///
     /// # Errors
     /// When no thread or runtime can be had.
-    pub fn start(policy: &Policy, cells: &[PoolCells]) -> io::Result<Option<Checker>> {
+    pub fn start(policy: &Policy, cells: &[PoolCells], seed: u64) -> io::Result<Option<Checker>> {
         let checked: Vec<Checked> = policy
             .pools
             .iter()
@@ -96,7 +96,7 @@ impl Checker {
         let thread = std::thread::Builder::new().name("health".into()).spawn(move || {
             let local = tokio::task::LocalSet::new();
             for (number, checked) in checked.into_iter().enumerate() {
-                local.spawn_local(watch(checked, number as u64, first_sender.clone()));
+                local.spawn_local(watch(checked, seed ^ number as u64, first_sender.clone()));
             }
             // Either way it is time to stop.
             let _ = local.block_on(&runtime, stopped);
@@ -136,14 +136,18 @@ async fn watch(checked: Checked, seed: u64, first: SyncSender<()>) {
         if let Some(first) = first.take() {
             // Nobody may be waiting any more.
             let _ = first.send(());
-            // From here on, servers are checked at different times.
-            let spread = f64::from(dice.below(1000)) / 1000.0;
-            tokio::time::sleep(checked.health.every.mul_f64(spread)).await;
+            // All began at once; from here on, servers are checked at different times.
+            tokio::time::sleep(checked.health.every.mul_f64(share(&mut dice, 0.0, 1.0))).await;
+        } else {
+            // So that the checks of many nodes do not fall together.
+            tokio::time::sleep(checked.health.every.mul_f64(share(&mut dice, 0.9, 1.1))).await;
         }
-        // A tenth more or less, so that checks of many nodes do not fall together.
-        let jitter = 0.9 + f64::from(dice.below(2001)) / 10_000.0;
-        tokio::time::sleep(checked.health.every.mul_f64(jitter)).await;
     }
+}
+
+/// A number between two others, by chance.
+fn share(dice: &mut Dice, from: f64, to: f64) -> f64 {
+    from + (to - from) * f64::from(dice.below(1001)) / 1000.0
 }
 
 fn apply(checked: &Checked, streak: &mut Streak, verdict: &Verdict) {

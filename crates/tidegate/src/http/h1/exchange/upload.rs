@@ -1,0 +1,142 @@
+//! The request's half of an exchange: its head, then its body as the client delivers it.
+
+use super::Exchange;
+use crate::error::ProxyError;
+use crate::http::h1::BodyState;
+use crate::http::h1::body::{BodyReader, FirstBody};
+use crate::http::stream::poll_write_two;
+use std::ops::Range;
+use std::task::{Context, Poll};
+use wire::h1::Method;
+
+/// Bytes of a next request that are read ahead while an answer is awaited; reading on serves only to
+/// notice a client that is gone.
+const READ_AHEAD_MAX: usize = 16 * 1024;
+
+/// The request, on its way to the server.
+pub(super) struct Upload {
+    /// Bytes of the head (`Active::request_out`) that are written.
+    pub head_sent: usize,
+    /// What is to be written next, in the client's buffer.
+    pub segment: Range<usize>,
+    pub body: BodyReader,
+    /// A part of the body has come.
+    pub begun: bool,
+    /// Nothing of the body has been read since the exchange began, so another one can begin as this one did.
+    pub at_hand: bool,
+    /// The body was at hand as a whole.
+    pub whole: bool,
+    /// Whether a single byte has been handed to the kernel.
+    pub touched: bool,
+    pub finished: bool,
+    /// The server takes no more; what it has to say is still read.
+    pub broken: bool,
+    /// The client has said its last.
+    pub client_finished: bool,
+}
+
+impl Upload {
+    /// Of a request whose body begins so.
+    pub fn new(body: &FirstBody) -> Upload {
+        Upload {
+            head_sent: 0,
+            segment: body.segment.clone(),
+            body: body.reader.clone(),
+            begun: !body.segment.is_empty(),
+            at_hand: true,
+            whole: body.is_whole(),
+            touched: false,
+            finished: false,
+            broken: false,
+            client_finished: false,
+        }
+    }
+
+    /// Whether the request can be sent again without harm: all that was sent is at hand, and nothing can have been
+    /// acted upon, or acting twice is like acting once.
+    pub fn is_harmless(&self, method: Method) -> bool {
+        self.at_hand && (!self.touched || (method.is_idempotent() && self.whole))
+    }
+}
+
+impl Exchange<'_> {
+    /// Sends the request: its head, then its body as the client delivers it.
+    pub(super) fn poll_upload(&mut self, cx: &mut Context<'_>) -> Result<(), ProxyError> {
+        while !self.upload.finished {
+            let head = &self.active.request_out[self.upload.head_sent..];
+            let segment = &self.active.input[self.upload.segment.clone()];
+            if !head.is_empty() || !segment.is_empty() {
+                match poll_write_two(self.server, cx, head, segment) {
+                    Poll::Pending => return Ok(()),
+                    Poll::Ready(Ok(written)) if written > 0 => {
+                        let of_head = written.min(head.len());
+                        self.upload.head_sent += of_head;
+                        self.upload.segment.start += written - of_head;
+                        self.upload.touched = true;
+                        self.moved = true;
+                    }
+                    // The server takes no more. It may have answered before it closed: the other
+                    // direction finds out.
+                    Poll::Ready(_) => {
+                        self.upload.broken = true;
+                        self.upload.finished = true;
+                    }
+                }
+            } else if self.upload.body.is_done() {
+                self.upload.finished = true;
+                self.moved = true;
+            } else if !self.read_body(cx)? {
+                return Ok(());
+            }
+        }
+        // Without the end of the body, what comes is more of it, which nobody takes any more.
+        if self.upload.body.is_done() { self.watch_client(cx) } else { Ok(()) }
+    }
+
+    /// Reads more of the body into the client's buffer; `false` when there is nothing to read yet.
+    fn read_body(&mut self, cx: &mut Context<'_>) -> Result<bool, ProxyError> {
+        let base = self.active.head.length as usize;
+        let read = match self.client.stream.poll_read(cx, &mut self.active.input[base..]) {
+            Poll::Pending => return Ok(false),
+            Poll::Ready(Ok(0) | Err(_)) => return Err(ProxyError::ClientGone),
+            Poll::Ready(Ok(read)) => read,
+        };
+        self.moved = true;
+        self.upload.begun = true;
+        self.upload.at_hand = false;
+        let piece = self
+            .upload
+            .body
+            .feed(&mut self.active.input[base..base + read])
+            .map_err(ProxyError::RequestBody)?;
+        self.tally.bytes_in += piece.content as u64;
+        if self.tally.bytes_in > self.terms.bounds.body_bytes {
+            return Err(ProxyError::BodyTooLarge);
+        }
+        self.upload.segment = base..base + piece.kept;
+        self.active.next = base + piece.consumed..base + read;
+        if self.upload.body.is_done() {
+            self.active.body = BodyState::Whole;
+        }
+        Ok(true)
+    }
+
+    /// While the answer is awaited: notices a client that is gone, and takes the next request's bytes.
+    ///
+    /// A FIN after a complete request is a half-close, and the answer is still wanted; a reset is not.
+    fn watch_client(&mut self, cx: &mut Context<'_>) -> Result<(), ProxyError> {
+        while !self.upload.client_finished && self.active.next.len() < READ_AHEAD_MAX {
+            let end = self.active.next.end;
+            if end == self.active.input.len() {
+                return Ok(());
+            }
+            match self.client.stream.poll_read(cx, &mut self.active.input[end..]) {
+                Poll::Pending => return Ok(()),
+                Poll::Ready(Ok(0)) => self.upload.client_finished = true,
+                Poll::Ready(Ok(read)) => self.active.next.end += read,
+                Poll::Ready(Err(_)) => return Err(ProxyError::ClientGone),
+            }
+        }
+        Ok(())
+    }
+}
