@@ -151,26 +151,32 @@ sites:
 
 #[test]
 fn the_closest_time_holds() {
-    let policy = good(&format!(
-        "{PLAIN}timeouts: {{ connect: 1s, first_byte: 2s, body: 3s, total: 4s }}
-pools: {{ app: {{ servers: [10.0.0.1:80], timeouts: {{ connect: 5s }} }} }}
+    let policy = good(
+        "listeners: [':8080', { address: ':8081', timeouts: { body: 8s, idle: 9s } }]
+timeouts: { connect: 1s, first_byte: 2s, body: 3s, idle: 3s, total: 4s }
+pools: { app: { servers: [10.0.0.1:80], timeouts: { connect: 5s, idle: 1s } } }
 sites:
-  '*':
-    timeouts: {{ body: 6s }}
+  a:
+    timeouts: { body: 6s }
     routes:
-      - {{ path: /a, timeouts: {{ connect: 7s, total: none }}, to: app }}
-      - {{ to: app }}
-"
-    ));
-    let seconds = Duration::from_secs;
-    let (pool, routes) = (&policy.pools[0], &policy.sites[0].routes);
-    let own = routes[0].server_timeouts(pool);
-    assert_eq!(
-        (own.connect, own.first_byte, own.body, own.total),
-        (seconds(7), seconds(2), seconds(6), None)
+      - { path: /a, timeouts: { connect: 7s, total: none }, to: app }
+      - { to: app }
+  b: { to: app }
+",
     );
-    let inherited = routes[1].server_timeouts(pool);
-    assert_eq!((inherited.connect, inherited.total), (seconds(5), Some(seconds(4))));
+    let seconds = Duration::from_secs;
+    let times = |site: usize, route: usize, listener: usize| {
+        let own = policy.sites[site].routes[route].timeouts;
+        let times = own.over(&policy.listeners[listener].timeouts, Some(&policy.pools[0]));
+        (times.connect, times.first_byte, times.body, times.idle, times.total)
+    };
+    let (four, none) = (Some(seconds(4)), None);
+    assert_eq!(times(0, 0, 0), (seconds(7), seconds(2), seconds(6), seconds(3), none));
+    assert_eq!(times(0, 1, 0), (seconds(5), seconds(2), seconds(6), seconds(3), four));
+    assert_eq!(times(1, 0, 0), (seconds(5), seconds(2), seconds(3), seconds(3), four));
+    // A listener's come before the top level's, and after those of site and route.
+    assert_eq!(times(0, 1, 1), (seconds(5), seconds(2), seconds(6), seconds(9), four));
+    assert_eq!(times(1, 0, 1), (seconds(5), seconds(2), seconds(8), seconds(9), four));
 }
 
 #[test]

@@ -111,7 +111,7 @@ fn path(index: usize) -> String {
 fn decide_many(rules: &Rules, requests: &[TestRequest]) -> usize {
     let mut dice = Dice::new(1);
     let led = |request: &TestRequest, dice: &mut Dice| {
-        let step = Machine::new(rules).step(&request.facts(), Input::Head, dice, &mut ());
+        let step = Machine::new(rules).step(&request.facts(rules.policy()), Input::Head, dice, &mut ());
         matches!(black_box(step), Step::Done(decided) if decided.route.is_some())
     };
     (0..DECISIONS).filter(|number| led(&requests[number % requests.len()], &mut dice)).count()

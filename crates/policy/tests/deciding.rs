@@ -127,7 +127,7 @@ fn sites_and_routes() {
 fn a_site_bound_to_a_listener_is_invisible_elsewhere() {
     let rules = rules(SHOP);
     let request = TestRequest::new("GET", "https://inside.test/", vec![], None).unwrap();
-    let mut facts = request.facts();
+    let mut facts = request.facts(rules.policy());
     let site = |listener| {
         facts.listener = listener;
         let mut machine = policy::decide::Machine::new(&rules);
@@ -252,7 +252,7 @@ fn a_value_that_an_answer_sets_is_learnt() {
     let request = TestRequest::new("GET", "http://by.test/", vec![], None).unwrap();
     let state = HandState::new(rules.policy(), &[]);
     let mut machine = policy::decide::Machine::new(&rules);
-    let facts = request.facts();
+    let facts = request.facts(rules.policy());
     let policy::decide::Step::Done(decided) =
         machine.step(&facts, policy::decide::Input::Head, &mut Dice::new(1), &mut ())
     else {
@@ -268,7 +268,7 @@ fn a_value_that_an_answer_sets_is_learnt() {
     let fields = vec![("Cookie".to_owned(), "ID=new".to_owned())];
     let next = TestRequest::new("GET", "http://by.test/", fields, None).unwrap();
     let mut machine = policy::decide::Machine::new(&rules);
-    match machine.step(&next.facts(), policy::decide::Input::Head, &mut Dice::new(1), &mut ()) {
+    match machine.step(&next.facts(rules.policy()), policy::decide::Input::Head, &mut Dice::new(1), &mut ()) {
         policy::decide::Step::Need(need) => assert_eq!(need, policy::decide::Need::Session(learnt)),
         policy::decide::Step::Done(_) => panic!("the record is asked for"),
     }
@@ -359,7 +359,7 @@ proptest! {
         for path in paths {
             for fields in [vec![], vec![("X".to_owned(), "1".to_owned())]] {
                 let request = TestRequest::new("GET", &format!("http://a.test{path}"), fields, None).unwrap();
-                let facts = request.facts();
+                let facts = request.facts(rules.policy());
                 let site = &rules.policy().sites[0];
                 let scan = site.routes.iter().position(|route| {
                     path_fits(&route.path, facts.path) && conditions(route, &facts).is_ok()

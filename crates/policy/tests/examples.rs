@@ -1,11 +1,26 @@
-//! Every configuration that the documentation shows is one: it loads without a word.
+//! Every configuration that the documentation shows is one: it loads without a word, and its own tests hold. (The
+//! program's tests run `tidegate check` on them, certificates included.)
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;
 
 use common::{environment, load, rendered};
+use policy::Loaded;
+use policy::decide::{CookieKeys, Rules};
+use policy::testing::run_all;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Nothing is said of a configuration, and its tests hold; gives their number.
+fn is_good(loaded: Loaded, what: &str) -> usize {
+    assert!(loaded.diagnostics.is_empty(), "{what}:\n{}", rendered(&loaded));
+    let policy = Arc::new(loaded.policy.unwrap());
+    let rules = Rules::new(Arc::clone(&policy), CookieKeys { current: [7; 32], previous: None });
+    let failures = run_all(&rules);
+    assert!(failures.is_empty(), "{what}:\n{failures:?}");
+    policy.tests.len()
+}
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -25,19 +40,18 @@ fn blocks(markdown: &str) -> Vec<String> {
 
 #[test]
 fn examples_in_the_documentation_load() {
-    let mut checked = 0;
+    let (mut checked, mut tests) = (0, 0);
     let pages = std::fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().path());
     for page in pages.chain([root().join("README.md")]) {
         if page.extension().is_none_or(|end| end != "md") {
             continue;
         }
         for block in blocks(&std::fs::read_to_string(&page).unwrap()) {
-            let loaded = load(&block);
-            assert!(loaded.diagnostics.is_empty(), "{}:\n{block}\n{}", page.display(), rendered(&loaded));
+            tests += is_good(load(&block), &format!("{}:\n{block}", page.display()));
             checked += 1;
         }
     }
-    assert!(checked >= 8, "only {checked} examples");
+    assert!(checked >= 8 && tests >= 5, "only {checked} examples with {tests} tests");
 }
 
 #[test]
@@ -48,7 +62,7 @@ fn example_folders_load() {
         if folder.join("tidegate.yaml").exists() {
             let files = common::Folder(folder.clone());
             let loaded = policy::load(&files, Path::new("tidegate.yaml"), &environment);
-            assert!(loaded.diagnostics.is_empty(), "{}:\n{}", folder.display(), rendered(&loaded));
+            assert!(is_good(loaded, &folder.display().to_string()) > 0, "an example has tests");
             checked += 1;
         }
     }

@@ -15,9 +15,9 @@ use crate::http::h1::tunnel::{self, Moved};
 use crate::http::h1::{Active, AddressText, Client, request_head};
 use crate::upstream::{self, Connection, InFlight};
 use crate::worker::{Buffer, Worker};
-use facts::{AnswerHook, Facts, Origin, RequestId};
+use facts::{AnswerHook, Facts, RequestId};
 use log::Reason;
-use policy::decide::{Decided, Excluded, Forward, Input, Machine, Need, Outcome, Pick, Step};
+use policy::decide::{Decided, Excluded, Forward, Input, Machine, Need, Origin, Outcome, Pick, Step};
 use policy::model::{Bounds, ForwardingMode, Timeouts};
 use std::future::poll_fn;
 use std::ops::Range;
@@ -85,7 +85,7 @@ impl From<Pick> for ServerChoice {
 
 /// Answers the request whose head is in `active`.
 pub async fn serve(worker: &Worker, client: &mut Client, active: &mut Active) -> After {
-    let origin = Origin::of(worker.policy(), client, active);
+    let origin = facts::origin(worker.policy(), client, active);
     let mut request = Request::new(origin, RequestId::of(worker, active, origin.trusted));
     let decided = match decide(worker, origin, client.listener, active) {
         Ok(decided) => decided,
@@ -108,7 +108,7 @@ pub async fn serve(worker: &Worker, client: &mut Client, active: &mut Active) ->
 /// Answers a client whose head could not be read.
 pub async fn refuse(worker: &Worker, client: &mut Client, active: &mut Active, error: ProxyError) -> After {
     active.head.clear();
-    let mut request = Request::new(Origin::peer(client), RequestId::new(worker));
+    let mut request = Request::new(facts::peer(client), RequestId::new(worker));
     respond::failure(worker, client, active, &mut request, None, None, &error).await
 }
 
@@ -166,7 +166,7 @@ async fn forward(
     target: &Forward<'_>,
 ) -> After {
     let policy = worker.policy();
-    let bounds = facts::bounds(policy, Some(decided), client.listener);
+    let bounds = &facts::bounds(policy, Some(decided), client.listener);
     let route = Route { worker, decided, target, bounds };
     let body = match FirstBody::read(active, bounds, &mut request.tally) {
         Ok(body) => body,
@@ -181,7 +181,7 @@ async fn forward(
     while attempts < ATTEMPTS_MAX {
         let Some(pick) = route.pick(client, active, request, &tried) else { break };
         request.retries = attempts + stale;
-        let timeouts = facts::timeouts(policy, decided, pick.pool.0);
+        let timeouts = facts::timeouts(policy, Some(decided), client.listener, Some(pick.pool));
         // From here on, so that a server to which no connection comes about does not look idle.
         let in_flight = InFlight::new(&worker.pools[pick.pool.0].servers[pick.server]);
         let connection = match route.connect(client, active, request, &body, pick, &timeouts).await {

@@ -81,7 +81,10 @@ fn check(input: &[u8]) -> String {
             let Ok(request) = TestRequest::from_parts("GET", false, "a.test", path, fields, None) else {
                 continue;
             };
-            let facts = request.facts();
+            if request.refusal().is_some() {
+                continue;
+            }
+            let facts = request.facts(rules.policy());
             let routes = &rules.policy().sites[0].routes;
             let scan = routes
                 .iter()

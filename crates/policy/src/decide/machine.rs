@@ -1,10 +1,11 @@
 //! From the head of a request to what is to be done with it.
 
+use super::routes::explain_routes;
 use super::rules::Rules;
 use super::session::{Record, Session, SessionKey};
 use super::{Dice, Request, Trace};
-use crate::matching::{Miss, check, path_fits};
-use crate::model::{Arm, PoolId, Route, RouteId, Site, SiteId, Target};
+use crate::model::{Arm, PoolId, RouteId, SiteId, Target};
+use crate::text::percent;
 
 /// One decision in the making.
 pub struct Machine<'p> {
@@ -170,7 +171,7 @@ impl<'p> Machine<'p> {
                 trace.tell("session", true, || (name(), "the session is on this server".to_owned()));
                 (pool, Some(server))
             }
-            None => (draw(arms, dice), None),
+            None => (draw(arms, dice, |pool| policy.pools[pool.0].name.clone(), trace), None),
         };
         trace.tell("pool", true, || {
             let how = match arms {
@@ -189,55 +190,21 @@ fn done<'p>(site: Option<SiteId>, route: Option<RouteId>, outcome: Outcome<'p>) 
 }
 
 /// An arm by its share.
-fn draw(arms: &[Arm], dice: &mut Dice) -> PoolId {
+fn draw(arms: &[Arm], dice: &mut Dice, name: impl Fn(PoolId) -> String, trace: &mut impl Trace) -> PoolId {
     if let [only] = arms {
         return only.pool;
     }
-    let mut left = dice.below(arms.iter().map(|arm| arm.share).sum());
-    for arm in arms {
-        if left < arm.share {
-            return arm.pool;
-        }
-        left -= arm.share;
-    }
-    arms[0].pool
-}
-
-/// Tells of each route up to the one that was taken, in the order in which they are written.
-fn explain_routes<T: Trace>(site: &Site, taken: Option<RouteId>, request: &Request<'_>, trace: &mut T) {
-    if !T::ON {
-        return;
-    }
-    let end = taken.map_or(site.routes.len(), |route| route.0);
-    for route in &site.routes[..end] {
-        trace.tell("route", false, || (route.name.clone(), why_missed(route, request)));
-    }
-    match taken {
-        Some(route) => trace
-            .tell("route", true, || (site.routes[route.0].name.clone(), "all conditions hold".to_owned())),
-        None => trace.tell("route", false, || (site.name.clone(), "no route matches".to_owned())),
-    }
-}
-
-fn why_missed(route: &Route, request: &Request<'_>) -> String {
-    if !path_fits(&route.path, request.path) {
-        return format!("path {} does not fit", request.path);
-    }
-    match check(route, request) {
-        Ok(()) => "an earlier route was taken".to_owned(),
-        Err(Miss::Method) => format!("method {} is not {}", request.method, route.methods.join(" or ")),
-        Err(Miss::Client) => format!("client {} is in none of the networks", request.client),
-        Err(Miss::Value(kind, name)) => {
-            let got = match kind {
-                "header" => request.field(name).map(|value| String::from_utf8_lossy(value).into_owned()),
-                "cookie" => request.cookie(name).map(|value| String::from_utf8_lossy(value).into_owned()),
-                _ => wire::uri::query_value(request.query.unwrap_or_default(), name, &mut Vec::new())
-                    .map(|value| String::from_utf8_lossy(value).into_owned()),
-            };
-            match got {
-                Some(got) => format!("{kind} {name} is `{got}`"),
-                None => format!("{kind} {name} is missing"),
-            }
-        }
-    }
+    let drawn = dice.below(arms.iter().map(|arm| arm.share).sum());
+    let mut end = 0;
+    let hit = arms.iter().find(|arm| {
+        end += arm.share;
+        drawn < end
+    });
+    let pool = hit.map_or(arms[0].pool, |arm| arm.pool);
+    trace.tell("split", true, || {
+        let shares: Vec<String> =
+            arms.iter().map(|arm| format!("{}: {}", name(arm.pool), percent(arm.share))).collect();
+        (name(pool), format!("{} drawn among {}", percent(drawn), shares.join(", ")))
+    });
+    pool
 }

@@ -7,6 +7,8 @@
 mod dice;
 mod facts;
 mod machine;
+mod origin;
+mod routes;
 mod rules;
 mod session;
 mod trace;
@@ -14,6 +16,7 @@ mod trace;
 pub use dice::Dice;
 pub use facts::{Fields, Request, digest, value};
 pub use machine::{Decided, Forward, Input, Machine, Need, Outcome, Step};
+pub use origin::Origin;
 pub use rules::{Excluded, Pick, Rules, State};
 pub use session::{Effects, Record, Session, SessionKey};
 pub use trace::{Event, Recorder, Trace};

@@ -26,6 +26,8 @@ use std::path::Path;
 pub struct Loaded {
     /// The configuration; `None` if there is any error.
     pub policy: Option<model::Policy>,
+    /// Where there are errors: what could be understood all the same. Good for finding more errors, not for deciding.
+    pub draft: Option<model::Policy>,
     /// The files that were read; positions refer to them.
     pub sources: Sources,
     /// Errors and warnings in the order of the files.
@@ -45,17 +47,17 @@ pub fn load(files: &dyn Files, path: &Path, env: &dyn Fn(&str) -> Option<String>
     let mut sources = Sources::default();
     let mut found = Vec::new();
     let root = include::read_all(files, path, env, &mut sources, &mut found);
-    let (policy, diagnostics) = match root {
+    let (policy, draft, diagnostics) = match root {
         Some(mut root) => {
             like::inherit(&mut root, &mut found);
             let mut problems = Problems::new(&sources);
             found.into_iter().for_each(|diagnostic| problems.push(diagnostic));
             let file = raw::File::decode(&root, &mut problems);
             let policy = file.map(|file| resolve::resolve(&file, files, env, &mut problems));
-            let policy = policy.filter(|_| problems.errors() == 0);
-            (policy, problems.into_sorted())
+            let (policy, draft) = if problems.errors() == 0 { (policy, None) } else { (None, policy) };
+            (policy, draft, problems.into_sorted())
         }
-        None => (None, found),
+        None => (None, None, found),
     };
-    Loaded { policy, sources, diagnostics }
+    Loaded { policy, draft, sources, diagnostics }
 }

@@ -24,7 +24,7 @@ pub struct Policy {
     pub listeners: Vec<Listener>,
     /// Number of workers; `None` means one per core.
     pub workers: Option<usize>,
-    /// Peers whose `X-Forwarded-*`, `Forwarded` and request id are believed.
+    /// Peers that are believed about the client, in the fields of [`Forwarding::style`], and about the request's id.
     pub trusted_proxies: Networks,
     /// What servers are told of the client.
     pub forwarding: Forwarding,
@@ -32,6 +32,8 @@ pub struct Policy {
     pub drain: Drain,
     /// Where keys, the internal CA and the like are kept.
     pub state_dir: PathBuf,
+    /// Where that is written; empty where it is not.
+    pub state_dir_at: Span,
     /// Certificates that serve any site without its own.
     pub tls: Tls,
     /// The access log; `None` when it is off.
@@ -70,9 +72,9 @@ pub struct Listener {
     pub any_address: bool,
     /// Whether it ends TLS.
     pub tls: bool,
-    /// Sizes before a site is known.
+    /// Sizes on this listener; of a body, before a site is known.
     pub bounds: Bounds,
-    /// Times before a site is known.
+    /// Times on this listener, where route and site do not say otherwise.
     pub timeouts: Timeouts,
     /// Where it is written; the whole file's span for a default listener.
     pub at: Span,
@@ -137,7 +139,7 @@ impl Networks {
 /// What servers are told of the client (keys `forwarded: { style, mode }`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Forwarding {
-    /// Which fields.
+    /// Which fields; of trusted peers, too, only these are read.
     pub style: ForwardingStyle,
     /// What becomes of fields that came in from a trusted peer. From others they are always replaced.
     pub mode: ForwardingMode,
@@ -172,6 +174,9 @@ pub struct Tls {
     pub certificates: Vec<CertificateFiles>,
     /// Whether names without a certificate get one from the internal CA.
     pub internal: bool,
+    /// Whether something that belongs here could not be read. Only in a configuration with errors, so that nobody
+    /// complains of what is missing for that reason.
+    pub in_doubt: bool,
 }
 
 /// A certificate chain and its key, as paths (relative ones already joined to the folder of the file).
@@ -192,6 +197,8 @@ pub struct CertificateFiles {
 pub struct AccessLog {
     /// Where to.
     pub to: LogTarget,
+    /// Where that is written; empty where it is not.
+    pub at: Span,
 }
 
 /// Where a log goes.

@@ -19,7 +19,7 @@ pub struct Site {
     pub redirect_to_https: Option<u16>,
     /// Its own certificates.
     pub tls: Tls,
-    /// Sizes.
+    /// Sizes; of heads, its listeners' hold.
     pub bounds: Bounds,
     /// Its own error pages, the narrowest range first; [`Policy::errors`](super::Policy::errors) come after.
     pub errors: Vec<ErrorPage>,
@@ -43,7 +43,7 @@ pub enum HostPattern {
 pub struct ErrorPage {
     /// Statuses it is for, inclusive.
     pub statuses: (u16, u16),
-    /// HTML text, given to clients that accept HTML; `{status}` and `{reason}` may stand in it.
+    /// HTML text, given to clients that accept HTML; `{status}`, `{reason}` and `{request_id}` may stand in it.
     pub html: Option<String>,
     /// JSON text, given to the others; same places.
     pub json: Option<String>,
@@ -68,30 +68,41 @@ pub struct Route {
     pub client: Option<Networks>,
     /// Where it leads.
     pub to: Target,
-    /// Times on this route. Towards a server ask [`Route::server_timeouts`].
-    pub timeouts: Timeouts,
-    /// What the route or its site itself says of times towards servers; wins over the pool's.
-    pub own_timeouts: OwnTimeouts,
+    /// What the route, or else its site, says of times itself. All of them: [`OwnTimeouts::over`].
+    pub timeouts: OwnTimeouts,
     /// Where it is written.
     pub at: Span,
 }
 
-/// Times towards servers that a route or its site sets itself.
+/// Times that a route or its site sets itself; the others depend on the listener and on the pool, which are known only
+/// with the request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OwnTimeouts {
+    /// Without a byte of a body moving.
+    pub body: Option<Duration>,
+    /// Of a tunnel without traffic.
+    pub idle: Option<Duration>,
     /// To open a connection.
     pub connect: Option<Duration>,
     /// To the first byte of an answer.
     pub first_byte: Option<Duration>,
+    /// To the end of an answer; `Some(None)` is unbounded.
+    pub total: Option<Option<Duration>>,
 }
 
-impl Route {
-    /// The times towards servers of `pool` on this route: what route or site say, else what the pool says.
-    pub fn server_timeouts(&self, pool: &Pool) -> Timeouts {
+impl OwnTimeouts {
+    /// The times of a request that came through a listener: what route or site say, else what the listener says,
+    /// and towards a server what its pool says. Copies, no more.
+    pub fn over(&self, listener: &Timeouts, pool: Option<&Pool>) -> Timeouts {
+        let pool = pool.map_or(listener, |pool| &pool.timeouts);
         Timeouts {
-            connect: self.own_timeouts.connect.unwrap_or(pool.timeouts.connect),
-            first_byte: self.own_timeouts.first_byte.unwrap_or(pool.timeouts.first_byte),
-            ..self.timeouts
+            handshake: listener.handshake,
+            head: listener.head,
+            body: self.body.unwrap_or(listener.body),
+            idle: self.idle.unwrap_or(listener.idle),
+            connect: self.connect.unwrap_or(pool.connect),
+            first_byte: self.first_byte.unwrap_or(pool.first_byte),
+            total: self.total.unwrap_or(listener.total),
         }
     }
 }

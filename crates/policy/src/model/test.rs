@@ -1,5 +1,6 @@
 //! The file's `tests:`.
 
+use super::ListenerId;
 use crate::source::Span;
 use std::net::IpAddr;
 
@@ -18,8 +19,10 @@ pub struct Test {
     pub headers: Vec<(String, String)>,
     /// Cookies to send.
     pub cookies: Vec<(String, String)>,
-    /// The client's address (default 192.0.2.1).
+    /// The peer's address (default 192.0.2.1): the client's, or that of a proxy.
     pub client: IpAddr,
+    /// The listener that it comes through; `None` stands for any of the kind that the scheme says.
+    pub listener: Option<ListenerId>,
     /// Servers that are down, by their address as written in the file.
     pub down: Vec<String>,
     /// How often the request is decided (default 1).

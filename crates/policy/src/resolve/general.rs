@@ -69,27 +69,17 @@ pub fn pool_timeouts(field: &Field<raw::PoolTimeouts>, inherited: Timeouts) -> T
     }
 }
 
-/// A site's or route's times over what they inherit.
-pub fn request_timeouts(
-    field: &Field<raw::RequestTimeouts>,
-    inherited: (Timeouts, OwnTimeouts),
-) -> (Timeouts, OwnTimeouts) {
-    let Some(own) = field.value() else { return inherited };
-    let (times, towards_servers) = inherited;
-    let times = Timeouts {
-        body: time(&own.body, times.body),
-        idle: time(&own.idle, times.idle),
-        connect: time(&own.connect, times.connect),
-        first_byte: time(&own.first_byte, times.first_byte),
-        total: total(&own.total, times.total),
-        ..times
-    };
+/// A site's own times, or a route's over those of its site.
+pub fn request_timeouts(field: &Field<raw::RequestTimeouts>, site: OwnTimeouts) -> OwnTimeouts {
+    let Some(own) = field.value() else { return site };
     let given = |field: &Field<Time>| field.value().map(|time| time.0);
-    let towards_servers = OwnTimeouts {
-        connect: given(&own.connect).or(towards_servers.connect),
-        first_byte: given(&own.first_byte).or(towards_servers.first_byte),
-    };
-    (times, towards_servers)
+    OwnTimeouts {
+        body: given(&own.body).or(site.body),
+        idle: given(&own.idle).or(site.idle),
+        connect: given(&own.connect).or(site.connect),
+        first_byte: given(&own.first_byte).or(site.first_byte),
+        total: own.total.value().map(|time| time.0).or(site.total),
+    }
 }
 
 /// A head's bounds over inherited ones.
@@ -159,19 +149,23 @@ pub fn networks(field: &Field<OneOrMore<raw::Network>>) -> Option<Networks> {
 
 /// Where certificates come from.
 pub fn tls(field: &Field<raw::Tls>, problems: &mut Problems) -> Tls {
-    let Some(own) = field.value() else { return Tls::default() };
+    let in_doubt = matches!(field, Field::Broken);
+    let Some(own) = field.value() else { return Tls { in_doubt, ..Tls::default() } };
     let certificates = own.certificates.value().map(Vec::as_slice).unwrap_or_default();
-    Tls {
+    let mut tls = Tls {
         certificates: certificates
             .iter()
             .filter_map(|one| certificate(&one.value, one.at, problems))
             .collect(),
         internal: own.internal.value().copied().unwrap_or(false),
-    }
+        in_doubt,
+    };
+    tls.in_doubt = tls_in_doubt(field, &tls);
+    tls
 }
 
 /// Whether something of `tls` could not be read, so that what is missing may just be broken.
-pub fn tls_in_doubt(field: &Field<raw::Tls>, resolved: &Tls) -> bool {
+fn tls_in_doubt(field: &Field<raw::Tls>, resolved: &Tls) -> bool {
     let own = match field {
         Field::Absent => return false,
         Field::Broken => return true,
@@ -209,13 +203,17 @@ pub fn state_dir(
     field: &Field<String>,
     env: &dyn Fn(&str) -> Option<String>,
     problems: &mut Problems,
-) -> PathBuf {
+) -> (PathBuf, Span) {
     if let Some(path) = field.given() {
         if path.value.is_empty() {
             problems.push(Diagnostic::error(path.at, "an empty path").label("expected a folder"));
         }
-        return file_path(&path.value, path.at, problems);
+        return (file_path(&path.value, path.at, problems), path.at);
     }
+    (default_state_dir(env), Span::default())
+}
+
+fn default_state_dir(env: &dyn Fn(&str) -> Option<String>) -> PathBuf {
     let set = |name: &str| env(name).filter(|value| !value.is_empty());
     // systemd makes this folder and names it (`StateDirectory=`).
     if let Some(folder) = set("STATE_DIRECTORY") {
@@ -236,9 +234,10 @@ pub fn access_log(field: &Field<raw::Observe>, problems: &Problems) -> Option<Ac
         Some(raw::AccessLog::On(keys)) => keys.to.given(),
         None => None,
     };
+    let at = to.map_or_else(Span::default, |path| path.at);
     let to = match to {
         Some(path) if path.value != "stdout" => LogTarget::File(file_path(&path.value, path.at, problems)),
         _ => LogTarget::Stdout,
     };
-    Some(AccessLog { to })
+    Some(AccessLog { to, at })
 }

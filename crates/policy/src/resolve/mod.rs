@@ -8,6 +8,7 @@
 mod general;
 mod hosts;
 mod listeners;
+mod location;
 mod pages;
 mod path;
 mod pools;
@@ -41,22 +42,22 @@ pub fn resolve(
         pool_names: &pool_names,
         pools_used: vec![false; pools.len()],
         tls: &tls,
-        tls_in_doubt: general::tls_in_doubt(&file.tls, &tls),
         bounds,
-        timeouts,
         files,
         problems,
     };
     let sites = sites::resolve(file, &mut context);
     let pools_used = context.pools_used;
-    let tests = tests::resolve(file, &pools, &pool_names, &sites, problems);
+    let tests = tests::resolve(file, &listeners, &pools, &pool_names, &sites, problems);
     let errors = pages::resolve(&file.errors, files, problems);
+    let (state_dir, state_dir_at) = general::state_dir(&file.state_dir, env, problems);
     let policy = Policy {
         workers: general::workers(&file.workers, problems),
         trusted_proxies: general::networks(&file.trusted_proxies).unwrap_or_default(),
         forwarding: general::forwarding(&file.forwarded),
         drain: general::drain(&file.drain),
-        state_dir: general::state_dir(&file.state_dir, env, problems),
+        state_dir,
+        state_dir_at,
         access_log: general::access_log(&file.observe, problems),
         tls,
         listeners,

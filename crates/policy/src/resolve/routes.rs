@@ -5,13 +5,13 @@ use super::{general, is_token, path, target};
 use crate::file::decode::{Field, Named};
 use crate::file::raw;
 use crate::file::tree::At;
-use crate::model::{Networks, OwnTimeouts, PathPattern, Route, Timeouts, ValueMatch};
+use crate::model::{Networks, OwnTimeouts, PathPattern, Route, ValueMatch};
 use crate::source::{Diagnostic, Span};
 use regex::bytes::RegexBuilder;
 use std::fmt::Write as _;
 
 /// Reads a route. `None` if a condition or its target is broken: nothing can be said of it then.
-pub fn resolve(own: &At<raw::Route>, times: (Timeouts, OwnTimeouts), context: &mut Context) -> Option<Route> {
+pub fn resolve(own: &At<raw::Route>, times: OwnTimeouts, context: &mut Context) -> Option<Route> {
     let At { value: own, at } = own;
     if own.to.is_absent() {
         let problem = Diagnostic::error(*at, "a route without `to`");
@@ -34,7 +34,6 @@ pub fn resolve(own: &At<raw::Route>, times: (Timeouts, OwnTimeouts), context: &m
     if matches!(own.method, Field::Broken) || matches!(own.client, Field::Broken) {
         return None;
     }
-    let (timeouts, own_timeouts) = general::request_timeouts(&own.timeouts, times);
     let name = match own.name.value() {
         Some(name) => name.clone(),
         None => made_name(own),
@@ -48,18 +47,13 @@ pub fn resolve(own: &At<raw::Route>, times: (Timeouts, OwnTimeouts), context: &m
         cookies: cookies?,
         client,
         to: to?,
-        timeouts,
-        own_timeouts,
+        timeouts: general::request_timeouts(&own.timeouts, times),
         at: *at,
     })
 }
 
 /// A route that only has a target: what a site's `to` stands for.
-pub fn of_target(
-    to: &At<raw::Target>,
-    times: (Timeouts, OwnTimeouts),
-    context: &mut Context,
-) -> Option<Route> {
+pub fn of_target(to: &At<raw::Target>, times: OwnTimeouts, context: &mut Context) -> Option<Route> {
     let target = target::resolve(to, &PathPattern::Any, context)?;
     Some(Route {
         name: "*".to_owned(),
@@ -70,8 +64,7 @@ pub fn of_target(
         cookies: Vec::new(),
         client: None,
         to: target,
-        timeouts: times.0,
-        own_timeouts: times.1,
+        timeouts: times,
         at: to.at,
     })
 }

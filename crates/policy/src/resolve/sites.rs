@@ -5,9 +5,7 @@ use super::{PoolNames, general, pages, routes, with_help};
 use crate::file::decode::{Field, Problems};
 use crate::file::raw;
 use crate::file::tree::At;
-use crate::model::{
-    Bounds, HostPattern, Listener, ListenerId, OwnTimeouts, Pool, Route, Site, Timeouts, Tls,
-};
+use crate::model::{Bounds, HostPattern, Listener, ListenerId, OwnTimeouts, Pool, Route, Site, Tls};
 use crate::source::{Diagnostic, Files, Span};
 use std::collections::HashMap;
 
@@ -23,12 +21,8 @@ pub struct Context<'a, 's> {
     pub pools_used: Vec<bool>,
     /// Certificates of the top level.
     pub tls: &'a Tls,
-    /// Whether some of those were broken.
-    pub tls_in_doubt: bool,
     /// Bounds of the top level.
     pub bounds: Bounds,
-    /// Times of the top level.
-    pub timeouts: Timeouts,
     /// Reads the files of error pages.
     pub files: &'a dyn Files,
     /// Collects what is wrong.
@@ -48,11 +42,14 @@ pub fn resolve(file: &raw::File, context: &mut Context) -> Vec<Site> {
 fn site(name: &At<String>, own: &raw::Site, claims: &mut Claims, context: &mut Context) -> Site {
     let listeners = own.listeners.given().map(|names| chosen(&names.value.0, names.at, context));
     let tls = general::tls(&own.tls, context.problems);
-    let times = general::request_timeouts(&own.timeouts, (context.timeouts, OwnTimeouts::default()));
+    let times = general::request_timeouts(&own.timeouts, OwnTimeouts::default());
     let routes = site_routes(name, own, times, context);
-    let site = Site {
+    let hosts = site_hosts(name, own, claims, context.problems);
+    let aliases = own.aliases.value().map_or(0, |aliases| aliases.0.len());
+    let hosts_in_doubt = matches!(own.aliases, Field::Broken) || hosts.len() <= aliases;
+    let mut site = Site {
         name: name.value.clone(),
-        hosts: site_hosts(name, own, claims, context.problems),
+        hosts,
         redirect_to_https: redirect(own, listeners.as_deref(), context),
         listeners,
         routes,
@@ -61,7 +58,9 @@ fn site(name: &At<String>, own: &raw::Site, claims: &mut Claims, context: &mut C
         errors: pages::resolve(&own.errors, context.files, context.problems),
         at: name.at,
     };
-    check_certificates(&site, own, context);
+    check_certificates(&site, context);
+    // A certificate may be for the host that could not be read.
+    site.tls.in_doubt |= hosts_in_doubt;
     check_reachable(&site, context);
     site
 }
@@ -133,7 +132,7 @@ fn redirect(own: &raw::Site, chosen: Option<&[ListenerId]>, context: &mut Contex
 }
 
 /// A site that a TLS listener serves needs a certificate from somewhere.
-fn check_certificates(site: &Site, own: &raw::Site, context: &mut Context) {
+fn check_certificates(site: &Site, context: &mut Context) {
     let Some(listener) = serving(site.listeners.as_deref(), context.listeners).find(|listener| listener.tls)
     else {
         return;
@@ -141,7 +140,7 @@ fn check_certificates(site: &Site, own: &raw::Site, context: &mut Context) {
     let sources = [&site.tls, context.tls];
     let has_source = sources.iter().any(|tls| tls.internal || !tls.certificates.is_empty());
     // What was broken may have been the source.
-    if has_source || context.tls_in_doubt || general::tls_in_doubt(&own.tls, &site.tls) {
+    if has_source || sources.iter().any(|tls| tls.in_doubt) {
         return;
     }
     let message = format!(
@@ -156,12 +155,7 @@ fn check_certificates(site: &Site, own: &raw::Site, context: &mut Context) {
 }
 
 /// `to`, or `routes`: one of the two.
-fn site_routes(
-    name: &At<String>,
-    own: &raw::Site,
-    times: (Timeouts, OwnTimeouts),
-    context: &mut Context,
-) -> Vec<Route> {
+fn site_routes(name: &At<String>, own: &raw::Site, times: OwnTimeouts, context: &mut Context) -> Vec<Route> {
     match (&own.to, &own.routes) {
         (Field::Absent, Field::Absent) => {
             let problem = Diagnostic::error(name.at, format!("the site `{}` leads nowhere", name.value));

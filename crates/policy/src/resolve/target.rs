@@ -1,7 +1,7 @@
 //! Where routes lead: pools, splits, redirects, answers.
 
 use super::sites::Context;
-use super::{find_pool, is_token, path, with_help};
+use super::{find_pool, is_token, location, path, with_help};
 use crate::file::decode::{Field, Named};
 use crate::file::raw;
 use crate::file::scalar::Share;
@@ -146,20 +146,30 @@ fn redirect(keys: &raw::TargetKeys, path: &PathPattern, context: &mut Context) -
         context.problems.push(problem.label("expected 301, 302, 303, 307 or 308"));
     }
     let text = &location.value.0;
-    let begins_well = match text.0.first() {
-        Some(TextPart::Literal(first)) => {
-            let scheme = first.starts_with("https://") || first.starts_with("http://");
-            (first.starts_with('/') || scheme) && !first.bytes().any(|byte| byte <= b' ' || byte == 0x7f)
-        }
-        Some(TextPart::Fact(_)) => true,
-        None => false,
-    };
-    if !begins_well {
-        let problem = Diagnostic::error(location.at, "not a URL to redirect to");
-        context.problems.push(problem.label("expected /path or https://host/path"));
-    }
+    check_location(text, location.at, context);
     check_captures(text, location.at, path, context);
     Some(Target::Redirect { status, location: text.clone() })
+}
+
+fn check_location(text: &Text, at: Span, context: &mut Context) {
+    let Err(wrong) = location::check(text) else { return };
+    let problem = match wrong {
+        location::Wrong::Start | location::Wrong::Bytes => {
+            Diagnostic::error(at, "not a URL to redirect to").label("expected /path or https://host/path")
+        }
+        location::Wrong::Host => Diagnostic::error(at, "a redirect whose host the client chooses")
+            .label("expected https://host/path"),
+    };
+    let help = match (wrong, text.0.first()) {
+        (location::Wrong::Start, Some(TextPart::Fact(Fact::Capture(name)))) => {
+            Some(format!("write `/{{{name}}}`"))
+        }
+        (location::Wrong::Host, _) => {
+            Some("the host is written out, `{host}`, or ends in a domain such as `.example.com`".to_owned())
+        }
+        _ => None,
+    };
+    context.problems.push(with_help(problem, help));
 }
 
 fn answer(keys: &raw::TargetKeys, at: Span, path: &PathPattern, context: &mut Context) -> Option<Target> {
@@ -182,6 +192,9 @@ fn answer(keys: &raw::TargetKeys, at: Span, path: &PathPattern, context: &mut Co
         check_field_name(name, context);
         if let Some(value) = value.given() {
             check_field_value(&value.value.0, value.at, context);
+            if name.value.eq_ignore_ascii_case("location") && (300..=399).contains(&status.value.0) {
+                check_location(&value.value.0, value.at, context);
+            }
             check_captures(&value.value.0, value.at, path, context);
             headers.push((name.value.clone(), value.value.0.clone()));
         }

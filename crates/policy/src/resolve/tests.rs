@@ -3,11 +3,16 @@
 use super::{PoolNames, find_pool, is_token, with_help};
 use crate::file::decode::Problems;
 use crate::file::raw;
+use crate::file::scalar::Count;
 use crate::file::tree::At;
-use crate::model::{Expect, ExpectTo, Pool, Site, Test};
+use crate::model::{Expect, ExpectTo, Listener, ListenerId, Pool, Site, Test};
 use crate::source::Diagnostic;
+use crate::testing::{Url, server_address};
 use std::collections::HashSet;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+/// More repetitions say nothing more, and take their time before each start.
+const REPEAT_MAX: u32 = 100_000;
 
 /// The client of a test that names none: an address for documentation (RFC 5737).
 const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
@@ -15,6 +20,7 @@ const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 /// All tests, in the order of the file.
 pub fn resolve(
     file: &raw::File,
+    listeners: &[Listener],
     pools: &[Pool],
     pool_names: &PoolNames,
     sites: &[Site],
@@ -25,7 +31,9 @@ pub fn resolve(
         return Vec::new();
     }
     let known = Known {
+        listeners,
         pool_names,
+        addresses: pools.iter().flat_map(|pool| &pool.servers).map(|server| server.address).collect(),
         servers: pools.iter().flat_map(|pool| &pool.servers).map(|server| server.name.as_str()).collect(),
         sites: file
             .sites
@@ -39,6 +47,8 @@ pub fn resolve(
 
 /// What tests may speak of.
 struct Known<'a> {
+    listeners: &'a [Listener],
+    addresses: HashSet<SocketAddr>,
     pool_names: &'a PoolNames<'a>,
     servers: HashSet<&'a str>,
     sites: HashSet<&'a str>,
@@ -57,10 +67,11 @@ fn test(own: &At<raw::Test>, known: &Known, problems: &mut Problems) -> Option<T
     let expect = expect(keys, known, problems);
     let down = keys.down.value().map(|down| down.0.as_slice()).unwrap_or_default();
     for server in down {
-        check(server, "server", &known.servers, problems);
+        check_server(server, known, problems);
     }
     check_names(keys, problems);
     let url = url(&own.url, problems)?;
+    let listener = keys.listener.given().and_then(|name| listener(name, &url, known, problems));
     Some(Test {
         method: own.method.value.to_ascii_uppercase(),
         tls: url.tls,
@@ -71,8 +82,9 @@ fn test(own: &At<raw::Test>, known: &Known, problems: &mut Problems) -> Option<T
             .map(|(name, value)| (name.value.clone(), value.to_owned()))
             .collect(),
         client: keys.client.value().map_or(CLIENT, |client| client.0),
+        listener,
         down: down.iter().map(|server| server.value.clone()).collect(),
-        repeat: keys.repeat.value().map_or(1, |repeat| repeat.0),
+        repeat: keys.repeat.given().map_or(1, |count| repeat(count, problems)),
         seed: keys.seed.value().map_or(1, |seed| seed.0),
         expect,
         at: own.method.at,
@@ -80,11 +92,10 @@ fn test(own: &At<raw::Test>, known: &Known, problems: &mut Problems) -> Option<T
 }
 
 fn expect(keys: &raw::TestKeys, known: &Known, problems: &mut Problems) -> Expect {
-    for (field, noun, names) in [
-        (&keys.server, "server", &known.servers),
-        (&keys.site, "site", &known.sites),
-        (&keys.route, "route", &known.routes),
-    ] {
+    if let Some(server) = keys.server.given() {
+        check_server(server, known, problems);
+    }
+    for (field, noun, names) in [(&keys.site, "site", &known.sites), (&keys.route, "route", &known.routes)] {
         if let Some(given) = field.given() {
             check(given, noun, names, problems);
         }
@@ -119,6 +130,42 @@ fn expected_target(to: &At<raw::ExpectedTarget>, known: &Known, problems: &mut P
     }
 }
 
+fn repeat(count: &At<Count>, problems: &mut Problems) -> u32 {
+    if count.value.0 > REPEAT_MAX {
+        let problem = Diagnostic::error(count.at, format!("a test is repeated {} times", count.value.0));
+        problems.push(problem.label(format!("expected at most {REPEAT_MAX}")));
+    }
+    count.value.0.min(REPEAT_MAX)
+}
+
+/// The listener of that name, which must be of the kind that the URL's scheme says.
+fn listener(name: &At<String>, url: &Url, known: &Known, problems: &mut Problems) -> Option<ListenerId> {
+    let names = || known.listeners.iter().map(|listener| listener.name.as_str());
+    let Some(found) = known.listeners.iter().position(|listener| listener.name == name.value) else {
+        let problem = Diagnostic::error(name.at, format!("no listener is named `{}`", name.value));
+        let help = problems
+            .nearest(&name.value, names())
+            .unwrap_or_else(|| format!("there are: {}", names().collect::<Vec<_>>().join(", ")));
+        problems.push(problem.label("unknown listener").help(help));
+        return None;
+    };
+    if known.listeners[found].tls != url.tls {
+        let (kind, scheme) = if url.tls { ("plain", "http") } else { ("TLS", "https") };
+        let problem = Diagnostic::error(name.at, format!("`{}` is a {kind} listener", name.value));
+        problems
+            .push(problem.label("not of the kind that the URL says").help(format!("write `{scheme}://`")));
+    }
+    Some(ListenerId(found))
+}
+
+/// Reports a server that no pool has, by name or by address (`localhost:80` is `127.0.0.1:80`).
+fn check_server(given: &At<String>, known: &Known, problems: &mut Problems) {
+    let same_address = server_address(&given.value).is_some_and(|address| known.addresses.contains(&address));
+    if !same_address {
+        check(given, "server", &known.servers, problems);
+    }
+}
+
 /// Reports a name that is not among those known.
 fn check(given: &At<String>, noun: &str, names: &HashSet<&str>, problems: &mut Problems) {
     if !names.contains(given.value.as_str()) {
@@ -144,34 +191,11 @@ fn lower_pairs(
     raw::pairs(field).map(|(name, value)| (name.value.to_ascii_lowercase(), value.to_owned())).collect()
 }
 
-/// A test's URL, taken apart.
-struct Url {
-    tls: bool,
-    authority: String,
-    path_and_query: String,
-}
-
 fn url(own: &At<String>, problems: &mut Problems) -> Option<Url> {
-    let parsed = parse_url(&own.value);
+    let parsed = Url::parse(&own.value);
     if parsed.is_none() {
         let problem = Diagnostic::error(own.at, format!("`{}` is not a URL", own.value));
         problems.push(problem.label("expected http:// or https://, a host, and a path"));
     }
     parsed
-}
-
-fn parse_url(text: &str) -> Option<Url> {
-    let (tls, rest) = match text.split_once("://")? {
-        ("https", rest) => (true, rest),
-        ("http", rest) => (false, rest),
-        _ => return None,
-    };
-    let end = rest.find(['/', '?']).unwrap_or(rest.len());
-    let (authority, path) = rest.split_at(end);
-    let readable = |text: &str| text.bytes().all(|byte| (0x21..0x7f).contains(&byte) && byte != b'#');
-    if authority.is_empty() || authority.contains('@') || !readable(rest) {
-        return None;
-    }
-    let path_and_query = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
-    Some(Url { tls, authority: authority.to_owned(), path_and_query })
 }

@@ -3,17 +3,36 @@
 
 mod request;
 mod run;
+mod url;
 
-pub use request::{RequestError, TestRequest};
+pub use request::{DEFAULT_CLIENT, Refusal, RequestError, TestRequest};
 pub use run::{Failure, run, run_all};
+pub use url::Url;
 
+use crate::answer::{OwnAnswer, compose, error_page};
 use crate::decide::{
-    Decided, Dice, Effects, Excluded, Input, Machine, Need, Outcome, Pick, Record, Recorder, Rules,
+    Decided, Dice, Effects, Excluded, Input, Machine, Need, Outcome, Pick, Record, Recorder, Request, Rules,
     SessionKey, State, Step, Trace,
 };
-use crate::model::{Policy, PoolId};
+use crate::file::raw::ServerAddress;
+use crate::file::scalar::Scalar;
+use crate::model::{Policy, PoolId, Server};
 use std::cell::Cell;
 use std::collections::HashMap;
+use std::net::SocketAddr;
+
+/// In the place of a request's id, which tests have none of.
+const REQUEST_ID: &[u8] = b"00000000000000000000000000000000";
+
+/// The address that the text of a server means: `localhost:80` is `127.0.0.1:80`.
+pub fn server_address(text: &str) -> Option<SocketAddr> {
+    ServerAddress::parse(text, true).ok().map(|server| server.address)
+}
+
+/// Whether a text means a server: as it is written in the file, or another way to write its address.
+pub fn means_server(text: &str, server: &Server) -> bool {
+    server.name == text || server_address(text) == Some(server.address)
+}
 
 /// A state in which all servers are up but those named.
 pub struct HandState {
@@ -22,15 +41,15 @@ pub struct HandState {
 }
 
 impl HandState {
-    /// `down` has addresses as written in the file; a server with that address is down in every pool.
+    /// `down` has addresses of servers; a server with such an address is down in every pool.
     pub fn new(policy: &Policy, down: &[String]) -> HandState {
         let mut state =
             HandState { down: Vec::new(), cursors: policy.pools.iter().map(|_| Cell::new(0)).collect() };
         for (number, pool) in policy.pools.iter().enumerate() {
-            for (server, _) in
-                pool.servers.iter().enumerate().filter(|(_, server)| down.contains(&server.name))
-            {
-                state.down.push((PoolId(number), server));
+            for (index, server) in pool.servers.iter().enumerate() {
+                if down.iter().any(|text| means_server(text, server)) {
+                    state.down.push((PoolId(number), index));
+                }
             }
         }
         state
@@ -75,6 +94,18 @@ pub struct Verdict<'r> {
     pub effects: Effects,
 }
 
+impl Verdict<'_> {
+    /// What Tidegate answers itself; `None` where the answer is a server's.
+    pub fn own_answer<'p>(&'p self, policy: &'p Policy, request: &Request<'_>) -> Option<OwnAnswer<'p>> {
+        let page = |status| Some(error_page(policy, self.decided.site, status, request.fields, REQUEST_ID));
+        match &self.decided.outcome {
+            Outcome::Refuse { status, .. } => page(*status),
+            Outcome::Forward(_) if self.pick.is_none() => page(503),
+            _ => compose(policy, &self.decided, request),
+        }
+    }
+}
+
 impl<'r> Simulation<'r> {
     /// A simulation that nothing has happened in.
     pub fn new(rules: &'r Rules, state: HandState, seed: u64) -> Simulation<'r> {
@@ -83,7 +114,21 @@ impl<'r> Simulation<'r> {
 
     /// Decides a request, picks its server and applies what follows from its answer.
     pub fn decide(&mut self, request: &TestRequest, trace: &mut impl Trace) -> Verdict<'r> {
-        let facts = request.facts();
+        if let Some(refusal) = request.refusal() {
+            trace.tell("request", false, || {
+                (refusal.status.to_string(), format!("refused before it is decided: {}", refusal.reason))
+            });
+            let outcome = Outcome::Refuse { status: refusal.status, reason: refusal.reason };
+            let decided = Decided { site: None, route: None, outcome };
+            return Verdict { decided, pick: None, effects: Effects::default() };
+        }
+        let facts = request.facts(self.rules.policy());
+        if request.origin(self.rules.policy()).trusted {
+            trace.tell("client", true, || {
+                let scheme = if facts.tls { "https" } else { "http" };
+                (facts.client.to_string(), format!("over {scheme}, says the proxy {}", request.peer()))
+            });
+        }
         let mut machine = Machine::new(self.rules);
         let mut input = Input::Head;
         let decided = loop {

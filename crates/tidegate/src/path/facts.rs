@@ -4,57 +4,21 @@ use crate::error::ProxyError;
 use crate::http::h1::{Active, Client};
 use crate::state::Sessions;
 use crate::worker::Worker;
-use policy::decide::{Decided, Fields, Forward, Pick, Request, Rules};
-use policy::model::{Bounds, ListenerId, Policy, Timeouts};
-use std::net::IpAddr;
-use wire::forwarded;
+use policy::decide::{Decided, Fields, Forward, Origin, Pick, Request, Rules};
+use policy::model::{Bounds, ListenerId, OwnTimeouts, Policy, PoolId, Timeouts};
 use wire::h1::{Field, Known, TargetForm};
 
-/// Who is asking.
-#[derive(Clone, Copy, Debug)]
-pub struct Origin {
-    /// The client's address, behind trusted proxies.
-    pub client: IpAddr,
-    /// Whether the client speaks TLS, to us or to a trusted proxy.
-    pub tls: bool,
-    /// Whether the peer is a trusted proxy.
-    pub trusted: bool,
+/// The peer itself.
+pub fn peer(client: &Client) -> Origin {
+    Origin::peer(client.peer.ip(), client.tls)
 }
 
-impl Origin {
-    /// The peer itself.
-    pub fn peer(client: &Client) -> Origin {
-        Origin { client: client.peer.ip().to_canonical(), tls: client.tls, trusted: false }
-    }
-
-    /// The peer, or whom it speaks for when it is trusted.
-    pub fn of(policy: &Policy, client: &Client, active: &Active) -> Origin {
-        let peer = Origin::peer(client);
-        if policy.trusted_proxies.0.is_empty() || !policy.trusted_proxies.contains(peer.client) {
-            return peer;
-        }
-        let (head, buffer) = (&active.head, &active.input[..]);
-        let is_trusted = |address| policy.trusted_proxies.contains(address);
-        let values = |known: Known| {
-            head.fields.iter().filter(move |field| field.known == known).map(|field| field.value.of(buffer))
-        };
-        let said_for = head.known(Known::XForwardedFor).is_some();
-        let client = if said_for {
-            forwarded::client(peer.client, values(Known::XForwardedFor), forwarded::parse_node, is_trusted)
-        } else {
-            let node = |element: &[u8]| forwarded::parse_node(forwarded::parameter(element, "for")?);
-            forwarded::client(peer.client, values(Known::Forwarded), node, is_trusted)
-        };
-        let proto = values(Known::XForwardedProto).next().or_else(|| {
-            let element = values(Known::Forwarded).next()?.split(|byte| *byte == b',').next()?;
-            forwarded::parameter(element, "proto")
-        });
-        let tls = match proto {
-            Some(proto) => proto.eq_ignore_ascii_case(b"https"),
-            None => peer.tls,
-        };
-        Origin { client, tls, trusted: true }
-    }
+/// The peer, or whom it speaks for when it is trusted.
+pub fn origin(policy: &Policy, client: &Client, active: &Active) -> Origin {
+    let (head, buffer) = (&active.head, &active.input[..]);
+    Origin::of(policy, peer(client), |known| {
+        head.fields.iter().filter(move |field| field.known == known).map(|field| field.value.of(buffer))
+    })
 }
 
 /// The request's id: a trusted peer's, else 128 bits of chance in hexadecimal digits.
@@ -81,25 +45,32 @@ impl RequestId {
         RequestId { digits, given: None }
     }
 
-    /// The peer's where it is trusted and sends one, else a new one.
+    /// The peer's where it is trusted and sends a sound one, else a new one.
     pub fn of(worker: &Worker, active: &Active, trusted: bool) -> RequestId {
         let mut id = RequestId::new(worker);
-        if trusted && let Some(field) = active.head.known(Known::XRequestId) {
-            let value = field.value.of(&active.input);
-            if !value.is_empty() && value.len() <= GIVEN_BYTES_MAX && value.iter().all(u8::is_ascii_graphic) {
-                id.given = Some(Box::from(value));
-            }
+        if trusted {
+            id.given = given_id(&active.head.fields, &active.input).map(Box::from);
         }
         id
     }
 
-    /// As text, of graphic ASCII characters.
+    /// As text, of characters that mean nothing in HTML, JSON or a field.
     pub fn as_bytes(&self) -> &[u8] {
         match &self.given {
             Some(given) => given,
             None => &self.digits,
         }
     }
+}
+
+/// The one id that a head has. Of two nobody knows which one the peer's log has; and an id gets into pages, logs and
+/// other fields, so it has only what means nothing there.
+fn given_id<'a>(fields: &[Field], buffer: &'a [u8]) -> Option<&'a [u8]> {
+    let mut given = fields.iter().filter(|field| field.known == Known::XRequestId);
+    let (Some(only), None) = (given.next(), given.next()) else { return None };
+    let value = only.value.of(buffer);
+    let sound = |byte: &u8| byte.is_ascii_alphanumeric() || b"._:/+=@-".contains(byte);
+    (!value.is_empty() && value.len() <= GIVEN_BYTES_MAX && value.iter().all(sound)).then_some(value)
 }
 
 /// Brings host and path to normal form, into `active`.
@@ -174,21 +145,27 @@ impl<'a> Facts<'a> {
     }
 }
 
-/// The bounds of a request: its site's, once that is known, else its listener's.
-pub fn bounds<'p>(policy: &'p Policy, decided: Option<&Decided<'_>>, listener: usize) -> &'p Bounds {
+/// The bounds of a request: of heads its listener's, of a body its site's once that is known.
+pub fn bounds(policy: &Policy, decided: Option<&Decided<'_>>, listener: usize) -> Bounds {
+    let bounds = policy.listeners[listener].bounds;
     match decided.and_then(|decided| decided.site) {
-        Some(site) => &policy.sites[site.0].bounds,
-        None => &policy.listeners[listener].bounds,
+        Some(site) => Bounds { body_bytes: policy.sites[site.0].bounds.body_bytes, ..bounds },
+        None => bounds,
     }
 }
 
-/// The times of a decided request towards a pool.
-pub fn timeouts(policy: &Policy, decided: &Decided<'_>, pool: usize) -> Timeouts {
-    let pool = &policy.pools[pool];
-    match (decided.site, decided.route) {
-        (Some(site), Some(route)) => policy.sites[site.0].routes[route.0].server_timeouts(pool),
-        _ => pool.timeouts,
-    }
+/// The times of a request, and towards a pool where it goes to one: those of its route, site and listener, the closest
+/// first.
+pub fn timeouts(
+    policy: &Policy,
+    decided: Option<&Decided<'_>>,
+    listener: usize,
+    pool: Option<PoolId>,
+) -> Timeouts {
+    let place = decided.and_then(|decided| decided.site.zip(decided.route));
+    let own =
+        place.map_or(OwnTimeouts::default(), |(site, route)| policy.sites[site.0].routes[route.0].timeouts);
+    own.over(&policy.listeners[listener].timeouts, pool.map(|pool| &policy.pools[pool.0]))
 }
 
 /// What the rules make of an answer's head.
@@ -226,6 +203,36 @@ impl AnswerHook<'_> {
         }
         for (key, record) in effects.remember.into_iter().flatten() {
             self.sessions.keep(key, record);
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use wire::h1::{HeadLimits, RequestHead};
+
+    #[test]
+    fn ids_of_peers() {
+        let long = "a".repeat(GIVEN_BYTES_MAX + 1);
+        for (lines, expected) in [
+            ("X-Request-Id: aZ09._:/+=@-\r\n", Some("aZ09._:/+=@-")),
+            ("x-request-id:  padded \r\n", Some("padded")),
+            ("", None),
+            ("X-Request-Id:\r\n", None),
+            ("X-Request-Id: <b>\r\n", None),
+            ("X-Request-Id: a\"b\r\n", None),
+            ("X-Request-Id: a b\r\n", None),
+            ("X-Request-Id: a\\b\r\n", None),
+            ("X-Request-Id: a\r\nX-Request-Id: a\r\n", None),
+            (&format!("X-Request-Id: {long}\r\n"), None),
+        ] {
+            let text = format!("GET / HTTP/1.1\r\nHost: a\r\n{lines}\r\n");
+            let mut head = RequestHead::new();
+            assert!(head.parse(text.as_bytes(), HeadLimits { bytes: 8192, fields: 50 }).unwrap());
+            let found = given_id(&head.fields, text.as_bytes());
+            assert_eq!(found, expected.map(str::as_bytes), "{lines}");
         }
     }
 }

@@ -6,22 +6,31 @@ use crate::http::answer::{self, Answer};
 use crate::http::h1::body::FirstBody;
 use crate::http::h1::{Active, BodyState, Client};
 use crate::path::ServerChoice;
-use crate::path::facts::{self, Facts};
+use crate::path::facts::{self, Facts, HeadFields};
 use crate::worker::Worker;
-use policy::answer::compose as answer_of_route;
+use policy::answer::{OwnAnswer, compose, error_page};
 use policy::decide::{Decided, Outcome};
-use policy::model::{Bounds, ErrorPage, Policy, Target};
+use policy::model::{Bounds, Target};
 use std::future::poll_fn;
 use std::task::{Context, Poll};
-use wire::h1::{Known, Method, Version};
+use wire::h1::{Method, Version};
 
 /// What an answer says.
 #[derive(Default)]
 struct Content {
     status: u16,
     lines: Vec<u8>,
-    content_type: Option<&'static str>,
     body: Vec<u8>,
+}
+
+impl From<OwnAnswer<'_>> for Content {
+    fn from(answer: OwnAnswer<'_>) -> Content {
+        let mut lines = Vec::new();
+        for (name, value) in answer.headers {
+            lines.extend([name.as_bytes(), b": ", &value, b"\r\n"].into_iter().flatten());
+        }
+        Content { status: answer.status, lines, body: answer.body }
+    }
 }
 
 /// Gives the redirect or fixed answer that was decided on.
@@ -32,18 +41,11 @@ pub async fn fixed(
     request: &mut Request,
     decided: &Decided<'_>,
 ) -> After {
-    let mut content = Content::default();
     let facts = Facts::of(request.origin, client.listener, active);
-    if let Some(answer) = answer_of_route(worker.policy(), decided, &facts.request()) {
-        content.status = answer.status;
-        for (name, value) in answer.headers {
-            content.lines.extend([name.as_bytes(), b": ", &value, b"\r\n"].into_iter().flatten());
-        }
-        content.body = answer.body;
-    }
+    let content = compose(worker.policy(), decided, &facts.request()).map(Content::from).unwrap_or_default();
     let bounds = facts::bounds(worker.policy(), Some(decided), client.listener);
-    let keeps = consume_body(active, bounds, request);
-    let after = send(worker, client, active, request, &content, keeps).await;
+    let keeps = consume_body(active, &bounds, request);
+    let after = send(worker, client, active, request, Some(decided), &content, keeps).await;
     let reason = match (&decided.outcome, &after) {
         (_, Err(error)) => error.into(),
         (Outcome::RedirectToHttps { .. }, _) => "redirect_to_https".into(),
@@ -68,27 +70,20 @@ pub async fn failure(
     // Nobody is there, or reads.
     let mut after = After::Reset;
     if let Some(status) = error.status() {
-        let pages = error_pages(worker.policy(), decided);
-        let accept = active.head.known(Known::Accept).map(|field| field.value.of(&active.input));
-        let (body, content_type) =
-            answer::error_body(pages, status, accept, &String::from_utf8_lossy(request.id.as_bytes()));
-        let content = Content { status, lines: Vec::new(), content_type: Some(content_type), body };
+        let site = decided.and_then(|decided| decided.site);
+        let fields = HeadFields::new(&active.head.fields, &active.input);
+        let content = error_page(worker.policy(), site, status, &fields, request.id.as_bytes()).into();
         let sound = !matches!(
             error,
             ProxyError::RequestHead(_) | ProxyError::RequestBody(_) | ProxyError::HeadTimeout
         );
         let bounds = facts::bounds(worker.policy(), decided, client.listener);
-        let keeps = sound && consume_body(active, bounds, request);
-        after = send(worker, client, active, request, &content, keeps).await.unwrap_or(After::Reset);
+        let keeps = sound && consume_body(active, &bounds, request);
+        let sent = send(worker, client, active, request, decided, &content, keeps).await;
+        after = sent.unwrap_or(After::Reset);
     }
     log::write(worker, client, active, request, decided, server, Some(error.into()));
     after
-}
-
-/// The site's pages, then those of the whole file.
-fn error_pages<'p>(policy: &'p Policy, decided: Option<&Decided<'_>>) -> impl Iterator<Item = &'p ErrorPage> {
-    let site = decided.and_then(|decided| decided.site).map(|site| &policy.sites[site.0]);
-    site.map(|site| site.errors.as_slice()).unwrap_or_default().iter().chain(&policy.errors)
 }
 
 /// Whether the request's body, if any, has arrived in full; then the next request begins behind it.
@@ -104,6 +99,7 @@ async fn send(
     client: &mut Client,
     active: &mut Active,
     request: &mut Request,
+    decided: Option<&Decided<'_>>,
     content: &Content,
     keeps: bool,
 ) -> Result<After, ProxyError> {
@@ -114,7 +110,6 @@ async fn send(
         &Answer {
             status: content.status,
             lines: &content.lines,
-            content_type: content.content_type,
             body: &content.body,
             head_only: active.head.method == Method::Head,
             close: !keep_alive,
@@ -122,7 +117,7 @@ async fn send(
         },
     );
     request.tally.status = content.status;
-    client.timer.arm(worker.policy().listeners[client.listener].timeouts.body);
+    client.timer.arm(facts::timeouts(worker.policy(), decided, client.listener, None).body);
     let mut written = 0;
     let timer = &client.timer;
     let late = |cx: &mut Context<'_>| match timer.poll_due(cx) {

@@ -5,6 +5,7 @@
 
 use super::disk::Disk;
 use super::handover::{Bundle, Handover, Recording};
+use super::places;
 use super::state_dir::{StateDir, StateError};
 use crate::cli::report::chain;
 use crate::tls::{self, internal};
@@ -74,13 +75,20 @@ pub fn check(path: &Path) -> Checked {
         failures: Vec::new(),
         bundle: Bundle::default(),
     };
-    if let Some(policy) = &checked.policy {
+    // What does not depend on the rest is looked at also where the rest has errors, so that all are told at once.
+    let read = checked.policy.as_deref().or(loaded.draft.as_ref());
+    if let Some(policy) = read {
         checked.diagnostics.extend(tls::check(policy, &recording, SystemTime::now()));
+        checked.diagnostics.extend(places::check(policy));
+    }
+    if let Some(policy) = &checked.policy {
         // Cookies are signed and read by the same rules here; no key of a running server is needed.
         let keys = CookieKeys { current: [0; 32], previous: None };
         checked.failures = testing::run_all(&Rules::new(Arc::clone(policy), keys));
         checked.diagnostics.extend(checked.failures.iter().map(as_diagnostic));
     }
+    // In the order of the file, whoever found them.
+    checked.diagnostics.sort_by_key(|diagnostic| (diagnostic.at.source.0, diagnostic.at.start));
     checked.bundle = recording.into_bundle();
     checked
 }

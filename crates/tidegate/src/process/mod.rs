@@ -1,6 +1,6 @@
 //! The processes of `tidegate run`: a supervisor that parses no traffic, and the engine that it starts.
 //!
-//! The supervisor ([`supervisor`]) checks the configuration ([`configuration`]), binds the listening sockets
+//! The supervisor ([`supervisor`]) checks the configuration ([`configuration`], `places`), binds the listening sockets
 //! ([`sockets`]) and keeps them for as long as it lives. It starts the engine ([`child`]) as a child process
 //! of the same executable and hands it, over a unix socket ([`channel`]), those sockets and the contents of
 //! all files that the configuration needs ([`handover`]); the engine itself opens neither. An engine that
@@ -16,6 +16,7 @@ pub mod configuration;
 pub mod disk;
 pub mod handover;
 pub mod limits;
+mod places;
 pub mod sockets;
 pub mod state_dir;
 pub mod supervisor;

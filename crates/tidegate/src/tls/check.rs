@@ -10,7 +10,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// An end that is nearer than this is worth a warning.
 const EXPIRES_SOON: i64 = 14 * 86_400;
 
-/// Looks at every certificate of a configuration and at what covers each site.
+/// Looks at every certificate of a configuration and at what covers each site. The configuration may have errors: what
+/// is in doubt for that reason is not complained of.
 pub fn check(policy: &Policy, files: &dyn Files, now: SystemTime) -> Vec<Diagnostic> {
     let now =
         now.duration_since(UNIX_EPOCH).map_or(0, |now| i64::try_from(now.as_secs()).unwrap_or(i64::MAX));
@@ -25,7 +26,8 @@ pub fn check(policy: &Policy, files: &dyn Files, now: SystemTime) -> Vec<Diagnos
         check_own(site, own, &mut diagnostics);
         check_covered(policy, site, own, &shared, &mut diagnostics);
     }
-    for (paths, certificate) in policy.tls.certificates.iter().zip(&shared) {
+    let in_doubt = policy.tls.in_doubt || policy.sites.iter().any(|site| site.tls.in_doubt);
+    for (paths, certificate) in policy.tls.certificates.iter().zip(&shared).filter(|_| !in_doubt) {
         let Some(certificate) = certificate else { continue };
         let used = policy.sites.iter().flat_map(|site| &site.hosts).any(|host| certificate.covers(host));
         if !used {
@@ -75,6 +77,9 @@ fn load_error(paths: &CertificateFiles, error: &CertificateError) -> Diagnostic 
 
 /// A site's own certificate must be for one of its hosts.
 fn check_own(site: &Site, own: &[Option<Certificate>], diagnostics: &mut Vec<Diagnostic>) {
+    if site.tls.in_doubt {
+        return;
+    }
     for (paths, certificate) in site.tls.certificates.iter().zip(own) {
         let Some(certificate) = certificate else { continue };
         if !site.hosts.iter().any(|host| certificate.covers(host)) {
@@ -103,7 +108,9 @@ fn check_covered(
     };
     let mut all = own.iter().chain(shared);
     let nothing_to_go_by = own.is_empty() && shared.is_empty();
-    if !over_tls || internal::serves(policy, site) || nothing_to_go_by || all.any(Option::is_none) {
+    let in_doubt = policy.tls.in_doubt || site.tls.in_doubt;
+    if !over_tls || internal::serves(policy, site) || nothing_to_go_by || in_doubt || all.any(Option::is_none)
+    {
         return;
     }
     for host in &site.hosts {

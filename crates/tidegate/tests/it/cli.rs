@@ -125,7 +125,10 @@ fn explaining_a_redirect_says_where_to() {
     );
     for (url, told) in [
         ("http://a.example/old/x?y=1", "= redirected to /new/x?y=1 with 301\n"),
-        ("http://a.example/x", "= answered 410 by the route\n"),
+        (
+            "http://a.example/x",
+            "= answered 410 by the route\n  Content-Type: text/plain; charset=utf-8\n\n  gone\n",
+        ),
     ] {
         let output = tidegate(&["explain", "-c", &path, "GET", url]);
         assert!(output.stdout.ends_with(told), "{}{}", output.stdout, output.stderr);
@@ -167,4 +170,131 @@ fn a_port_that_is_taken_is_told_with_advice() {
     let output = tidegate(&["run", "-c", &path]);
     assert_eq!(output.code, 1);
     assert!(output.stderr.contains(&format!("cannot listen on {address}")), "{}", output.stderr);
+}
+
+#[test]
+fn explaining_what_is_refused_before_it_is_decided() {
+    let (_folder, path) = written(GOOD);
+    for (method, url, told) in [
+        ("GET", "http://a.example/a/../../b", "= refused with 400 (bad_path)\n"),
+        ("CONNECT", "http://a.example/", "= refused with 405 (connect_not_served)\n"),
+        ("GET", "HTTP://A.example/x#part", "= forwarded to 127.0.0.1:7 of pool other\n"),
+    ] {
+        let output = tidegate(&["explain", "-c", &path, method, url]);
+        assert_eq!(output.code, 0, "{}", output.stderr);
+        assert!(output.stdout.ends_with(told), "{}", output.stdout);
+    }
+}
+
+#[test]
+fn fields_that_are_none_are_wrong_usage() {
+    let (_folder, path) = written(GOOD);
+    for field in [": y", "b d: x", "y", "a: b\r\nc: d"] {
+        let output = tidegate(&["explain", "-c", &path, "GET", "http://a.example/", "-H", field]);
+        assert_eq!(output.code, 2, "{field}: {}", output.stdout);
+    }
+}
+
+#[test]
+fn a_host_field_and_a_proxy_are_believed_as_live() {
+    let (_folder, path) = written(&format!("trusted_proxies: [127.0.0.1]\n{GOOD}"));
+    let explain = ["explain", "-c", &path, "GET", "http://127.0.0.1/", "-H", "Host: a.example"];
+    let output =
+        tidegate(&[&explain[..], &["--client", "127.0.0.1", "-H", "X-Forwarded-For: 192.0.2.7"]].concat());
+    assert!(output.stdout.starts_with("+ client    192.0.2.7    over http"), "{}", output.stdout);
+    assert!(output.stdout.ends_with("= forwarded to 127.0.0.1:9 of pool app\n"), "{}", output.stdout);
+}
+
+#[test]
+fn a_listener_can_be_named() {
+    let (_folder, path) = written(
+        "listeners: [{ name: web, address: '127.0.0.1:0' }, { name: inside, address: '127.0.0.1:0' }]
+pools: { app: { servers: ['localhost:9'] } }
+sites: { a.example: { listeners: inside, to: app } }
+",
+    );
+    let explain =
+        |more: &[&str]| tidegate(&[&["explain", "-c", &path, "GET", "http://a.example/"], more].concat());
+    for (listener, told) in
+        [("web", "= refused with 404 (no_site)\n"), ("inside", "= forwarded to localhost:9 of pool app\n")]
+    {
+        let output = explain(&["--listener", listener]);
+        assert!(output.stdout.ends_with(told), "{}{}", output.stdout, output.stderr);
+    }
+    let unknown = explain(&["--listener", "insid"]);
+    assert_eq!(unknown.code, 2);
+    assert!(unknown.stderr.contains("did you mean `inside`?"), "{}", unknown.stderr);
+    // Whatever way its address is written.
+    let down = explain(&["--down", "127.0.0.1:9"]);
+    assert!(down.stdout.ends_with("= answered 503: no server of pool app is up\n"), "{}", down.stdout);
+}
+
+#[test]
+fn what_cannot_be_written_fails_check_where_it_is_written() {
+    let (folder, path) = written(&format!(
+        "observe: {{ access_log: {{ to: nowhere/access.log }} }}\nstate_dir: /proc/x\n{GOOD}"
+    ));
+    for command in ["check", "run"] {
+        let output = tidegate(&[command, "-c", &path]);
+        assert_eq!(output.code, 1, "{command}");
+        for told in ["tidegate.yaml:1:30", "nowhere/access.log", "tidegate.yaml:2:12", "/proc/x"] {
+            assert!(output.stderr.contains(told), "{told} in {}", output.stderr);
+        }
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is made");
+}
+
+#[test]
+fn errors_of_certificates_are_told_beside_others() {
+    let (folder, path) = written(
+        "listeners: [{ address: '127.0.0.1:0', tls: true }]
+tls: { certificates: [{ cert: one.pem, key: two.key }, { cert: nowhere.pem, key: two.key }] }
+pools: { app: { servers: ['127.0.0.1:9'] } }
+sites:
+  a.example: { to: app }
+  b.example: { to: ap }
+",
+    );
+    for name in ["one", "two"] {
+        tool::certificate(folder.path(), name, "a.example");
+    }
+    let output = tidegate(&["check", "-c", &path]);
+    assert_eq!(output.code, 1);
+    for told in ["the key does not fit the certificate", "nowhere.pem", "no pool is named `ap`"] {
+        assert!(output.stderr.contains(told), "{told} in {}", output.stderr);
+    }
+    assert!(output.stdout.ends_with("3 errors\n"), "{}", output.stdout);
+}
+
+/// The YAML blocks of a page that are more than a comment.
+fn blocks(markdown: &str) -> Vec<String> {
+    let blocks = markdown.split("```yaml\n").skip(1).map(|part| part.split("```").next().unwrap_or_default());
+    let configures =
+        |block: &&str| block.lines().any(|line| !line.trim().is_empty() && !line.starts_with('#'));
+    blocks.filter(configures).map(str::to_owned).collect()
+}
+
+#[test]
+fn every_example_in_the_documentation_is_accepted() {
+    let docs = std::fs::read_dir(workspace().join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let examples = std::fs::read_dir(workspace().join("examples")).unwrap();
+    let examples = examples.map(|entry| entry.unwrap().path().join("tidegate.yaml"));
+    let mut texts: Vec<String> = examples.filter_map(|path| std::fs::read_to_string(path).ok()).collect();
+    for page in docs.chain([workspace().join("README.md")]) {
+        if page.extension().is_some_and(|end| end == "md") {
+            texts.extend(blocks(&std::fs::read_to_string(page).unwrap()));
+        }
+    }
+    assert!(texts.len() >= 12, "only {} examples", texts.len());
+    for text in texts {
+        let (folder, path) = written(&text);
+        // What such an example names is made for it.
+        if text.contains("# check: files") {
+            let certificates = folder.path().join("certificates");
+            std::fs::create_dir(&certificates).unwrap();
+            tool::certificate(&certificates, "example.com", "*.example.com");
+        }
+        let output = tidegate(&["check", "-c", &path]);
+        assert!(output.code == 0 && output.stderr.is_empty(), "{text}\n{}", output.stderr);
+    }
 }

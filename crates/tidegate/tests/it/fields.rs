@@ -44,6 +44,32 @@ fn the_client_is_the_last_address_that_is_not_trusted() {
 }
 
 #[test]
+fn an_id_that_could_be_markup_goes_no_further() {
+    let pair = Pair::with("", TRUSTED);
+    for bad in ["X-Request-Id: <b>\r\n", "X-Request-Id: a\"b\r\n", "X-Request-Id: a\r\nX-Request-Id: b\r\n"] {
+        let ids = seen(&pair, bad, "x-request-id");
+        assert!(ids.len() == 1 && ids[0].len() == 32, "{bad}: {ids:?}");
+    }
+}
+
+#[test]
+fn a_scheme_comes_from_the_hop_that_gave_the_address() {
+    let pair = Pair::with("", TRUSTED);
+    let fields = "X-Forwarded-For: 6.6.6.6, 192.0.2.9\r\nX-Forwarded-Proto: https, http\r\n";
+    seen(&pair, fields, "host");
+    let line = pair.tidegate.logs(1).remove(0);
+    assert_eq!((&line["client"], &line["scheme"]), (&"192.0.2.9".into(), &"http".into()));
+}
+
+#[test]
+fn only_fields_of_the_configured_style_are_read() {
+    let pair = Pair::with("", "trusted_proxies: [127.0.0.0/8]\nforwarded: { style: forwarded }");
+    seen(&pair, "X-Forwarded-For: 6.6.6.6\r\nForwarded: for=192.0.2.9;proto=\"https\"\r\n", "host");
+    let line = pair.tidegate.logs(1).remove(0);
+    assert_eq!((&line["client"], &line["scheme"]), (&"192.0.2.9".into(), &"https".into()));
+}
+
+#[test]
 fn replacing_leaves_nothing_of_what_came() {
     let pair = Pair::with("", "trusted_proxies: [127.0.0.0/8]\nforwarded: { mode: replace }");
     assert_eq!(seen(&pair, "X-Forwarded-For: 192.0.2.9\r\n", "x-forwarded-for").len(), 1);

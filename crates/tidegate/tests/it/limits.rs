@@ -3,6 +3,7 @@
 use crate::support::{Pair, Tidegate, simple};
 use std::time::{Duration, Instant};
 use testkit::client::End;
+use testkit::origin::Origin;
 use testkit::peer::{Peer, Step};
 
 /// Whether `run` takes about this long: never less, and not absurdly more on a busy machine.
@@ -54,6 +55,18 @@ fn a_body_that_stands_still_is_408() {
     client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc").unwrap();
     assert_eq!(takes(SHORT, || client.read("POST").unwrap()).status, 408);
     pair.tidegate.log_with_reason("client_body_timeout");
+}
+
+#[test]
+fn a_listeners_times_hold_for_its_requests() {
+    let origin = Origin::start("one").unwrap();
+    let yaml = simple(&[origin.address], "", "timeouts: { body: 60s }");
+    let yaml = yaml.replace("\"127.0.0.1:0\" }", "\"127.0.0.1:0\", timeouts: { body: 300ms } }");
+    let tidegate = Tidegate::start(&yaml);
+    let mut client = tidegate.client();
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc").unwrap();
+    assert_eq!(takes(SHORT, || client.read("POST").unwrap()).status, 408);
+    tidegate.log_with_reason("client_body_timeout");
 }
 
 #[test]

@@ -16,9 +16,10 @@ record! {
         listeners: Vec<At<Listener>>,
         /// Number of worker threads. Default: one per core.
         workers: Count,
-        /// Networks of proxies in front of us, whose `X-Forwarded-*`, `Forwarded` and request id are believed.
+        /// Networks of proxies in front of us. They are believed about the client's address and scheme, in the fields
+        /// of `forwarded.style` only, and about the request's id.
         trusted_proxies: OneOrMore<Network>,
-        /// What servers are told of the client.
+        /// What servers are told of the client, and what trusted proxies are asked.
         forwarded: Forwarded,
         /// Sizes and counts that a request may have.
         bounds: Bounds,
@@ -64,9 +65,11 @@ record! {
 }
 
 record! {
-    /// What servers are told of the client.
+    /// What servers are told of the client, and what trusted proxies are asked.
     Forwarded("`forwarded`") {
-        /// Which fields. Default: `x-forwarded`.
+        /// Which fields are written, and which of trusted proxies are read: `x-forwarded` (`X-Forwarded-For`, `-Proto` and
+        /// `-Host`), `forwarded` (that of RFC 7239), or `none` (nothing is written; `X-Forwarded-For` and `-Proto` are
+        /// read). The proxies must write what is read here, or clients do. Default: `x-forwarded`.
         style: ForwardedStyle,
         /// What becomes of fields that come from trusted proxies. Those of others are always replaced.
         /// Default: `append`.
@@ -131,9 +134,10 @@ record! {
         handshake: Time,
         /// From the first byte of a request to the end of its head.
         head: Time,
-        /// Without a byte of a body moving, before a site is known.
+        /// Without a byte of a body moving, where site and route do not say otherwise.
         body: Time,
-        /// Between two requests of a connection.
+        /// Between two requests of a connection, and of a tunnel without traffic where site and route do not say
+        /// otherwise.
         idle: Time,
     }
 }

@@ -25,12 +25,12 @@ record! {
     TargetKeys("`to`") {
         /// Pools with their shares, which sum to 100%. The short form is this map alone.
         split: Named<Share>,
-        /// The URL to send the client to. `{rest}` and other `{FACT}`s are replaced; the query is kept unless the URL
-        /// has one.
+        /// The URL to send the client to: it begins with `/`, `{path}`, or a scheme and a host. `{rest}` and other
+        /// `{FACT}`s are replaced, escaped for their part of the URL; the query is kept unless the URL has one.
         redirect: Text,
         /// The status: of a redirect 301, 302, 303, 307 or 308 (default), of a fixed answer any.
         status: Status,
-        /// The body of a fixed answer. `{FACT}`s are replaced.
+        /// The body of a fixed answer. `{FACT}`s are replaced, escaped if its `Content-Type` is HTML, XML or JSON.
         body: Text,
         /// Header fields of a fixed answer. `{FACT}`s are replaced.
         headers: Named<Text>,
@@ -122,7 +122,7 @@ impl Scalar for Text {
 }
 
 record! {
-    /// A page for statuses that Tidegate itself answers. `{status}` and `{reason}` in it are replaced.
+    /// A page for statuses that Tidegate itself answers. `{status}`, `{reason}` and `{request_id}` in it are replaced.
     ErrorPage("an error page") {
         /// HTML for clients that accept it.
         html: String,

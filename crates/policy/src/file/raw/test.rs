@@ -15,15 +15,19 @@ record! {
     /// An expectation about what happens to a request. The request is a method in lower case with a URL:
     /// `get: https://host/path`. The URL's scheme picks the kind of listener; its port is ignored.
     TestKeys("a test") {
-        /// Header fields to send.
+        /// Header fields to send. `Host` takes the place of the URL's host.
         headers: Named<Words>,
         /// Cookies to send.
         cookies: Named<Words>,
-        /// The client's address. Default: 192.0.2.1.
+        /// The peer's address: the client's, or that of a proxy, which is believed if it is in `trusted_proxies`.
+        /// Default: 192.0.2.1.
         client: ClientAddress,
-        /// Servers that are down, by their address.
+        /// The listener that the request comes through, by its name. Default: any of the kind that the URL's scheme
+        /// says.
+        listener: String,
+        /// Servers that are down, by their address, in every pool that has them.
         down: OneOrMore<String>,
-        /// How often the request is decided. Default: 1.
+        /// How often the request is decided, at most 100000 times. Default: 1.
         repeat: Count,
         /// The seed of the dice. Default: 1.
         seed: Seed,
@@ -35,9 +39,9 @@ record! {
         site: String,
         /// Expected: the route, by its name.
         route: String,
-        /// Expected: the status that Tidegate itself answers.
+        /// Expected: the status that Tidegate itself answers: a redirect, a fixed answer, or a refusal (400, 404, 503).
         status: Status,
-        /// Expected: header fields of the answer that Tidegate itself gives.
+        /// Expected: header fields of the answer that Tidegate itself gives, error pages included.
         expect_headers: Named<Words>,
         /// Expected: whether the same session reaches the same server again, whatever else changes.
         sticky: bool,
@@ -129,7 +133,7 @@ impl Decode for Test {
 }
 
 fn url_shape() -> Shape {
-    let schema = json!({ "type": "string", "pattern": "^https?://" });
+    let schema = json!({ "type": "string", "pattern": "^[hH][tT][tT][pP][sS]?://" });
     Shape::Scalar { words: "a URL such as https://host/path", schema }
 }
 

@@ -16,14 +16,14 @@ pub struct Edits<'a> {
     pub server: &'a str,
     /// Which forwarding fields are written, and how.
     pub forwarding: Forwarding,
-    /// Whether the peer's own forwarding fields and request id are believed.
+    /// Whether the peer's own forwarding fields are believed.
     pub trusted: bool,
     /// The address that is added to the forwarding fields: the peer's, or the client's where the peer's fields are
     /// replaced.
     pub peer: &'a str,
     /// Whether that one came over TLS.
     pub tls: bool,
-    /// The request's id.
+    /// The request's id: a trusted peer's, or ours.
     pub request_id: &'a [u8],
     /// Whether a change of protocol is asked for and passed on.
     pub upgrade: bool,
@@ -58,9 +58,7 @@ pub fn write(out: &mut Vec<u8>, buffer: &[u8], head: &RequestHead, edits: &Edits
         ForwardingStyle::Forwarded => write_forwarded(out, buffer, head, edits, appends),
         ForwardingStyle::None => {}
     }
-    if !(edits.trusted && head.known(Known::XRequestId).is_some()) {
-        put(out, "X-Request-Id", edits.request_id);
-    }
+    put(out, "X-Request-Id", edits.request_id);
     if edits.upgrade {
         put(out, "Connection", b"upgrade");
         for value in head.values(buffer, "upgrade") {
@@ -110,7 +108,8 @@ fn is_dropped(field: &Field, edits: &Edits<'_>, appends: bool, version: Version)
         Known::Lookalike => true,
         Known::XForwardedOther => !edits.trusted,
         Known::Forwarded => !edits.trusted || edits.forwarding.style == ForwardingStyle::Forwarded,
-        Known::XRequestId => !edits.trusted,
+        // Written anew, for what is believed of it is in `Edits`.
+        Known::XRequestId => true,
         // RFC 9110 section 10.1.1: an HTTP/1.0 client cannot mean it.
         Known::Expect => version == Version::Http10,
         _ => false,
@@ -253,8 +252,17 @@ mod tests {
         check(
             "GET / HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 1.1.1.1\r\nX-Forwarded-For: 2.2.2.2\r\nX-Forwarded-Proto: https\r\nX-Request-Id: good\r\n\r\n",
             |edits| edits.trusted = true,
-            "GET / HTTP/1.1\r\nHost: h\r\nX-Forwarded-Proto: https\r\nX-Request-Id: good\r\n\
-             X-Forwarded-For: 1.1.1.1, 2.2.2.2, 192.0.2.7\r\nX-Forwarded-Host: h\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: h\r\nX-Forwarded-Proto: https\r\n\
+             X-Forwarded-For: 1.1.1.1, 2.2.2.2, 192.0.2.7\r\nX-Forwarded-Host: h\r\nX-Request-Id: id1\r\n\r\n",
+        );
+    }
+
+    #[test]
+    fn an_id_that_is_not_believed_goes_no_further() {
+        check(
+            "GET / HTTP/1.1\r\nHost: h\r\nX-Request-Id: <b>\r\nA: 1\r\nx-request-id: two\r\n\r\n",
+            |edits| edits.trusted = true,
+            &format!("GET / HTTP/1.1\r\nHost: h\r\nA: 1\r\n{OURS}"),
         );
     }
 

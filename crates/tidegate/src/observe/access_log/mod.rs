@@ -38,12 +38,18 @@ impl LogSink {
     /// Opens the target and starts the writer.
     ///
     /// # Errors
-    /// When the file cannot be opened, or no thread be had.
+    /// When the file, which the error names, cannot be opened, or no thread be had.
     pub fn start(settings: &AccessLog) -> io::Result<LogSink> {
-        let mut target: Box<dyn Write + Send> = match &settings.to {
-            LogTarget::Stdout => Box::new(io::stdout()),
-            LogTarget::File(path) => Box::new(OpenOptions::new().create(true).append(true).open(path)?),
-        };
+        let mut target: Box<dyn Write + Send> =
+            match &settings.to {
+                LogTarget::Stdout => Box::new(io::stdout()),
+                LogTarget::File(path) => {
+                    let file = OpenOptions::new().create(true).append(true).open(path);
+                    Box::new(file.map_err(|error| {
+                        io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+                    })?)
+                }
+            };
         let (sender, receiver) = sync_channel(WAITING_MAX);
         let dropped = Arc::new(AtomicU64::new(0));
         let counter = Arc::clone(&dropped);
@@ -181,7 +187,7 @@ mod tests {
     fn lines_reach_the_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("access.log");
-        let sink = LogSink::start(&AccessLog { to: LogTarget::File(path.clone()) }).unwrap();
+        let sink = LogSink::start(&settings(&path)).unwrap();
         let buffer = sink.worker();
         for number in 0..5000 {
             buffer.record(|line| line.num(key!("number"), number));
@@ -195,6 +201,18 @@ mod tests {
             .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["number"].as_u64().unwrap())
             .collect();
         assert_eq!(numbers, (0..5000).collect::<Vec<_>>());
+    }
+
+    fn settings(path: &std::path::Path) -> AccessLog {
+        AccessLog { to: LogTarget::File(path.to_owned()), at: policy::source::Span::default() }
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_opened_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("nowhere/access.log");
+        let error = LogSink::start(&settings(&path)).err().unwrap();
+        assert!(error.to_string().contains("nowhere/access.log"), "{error}");
     }
 
     #[test]

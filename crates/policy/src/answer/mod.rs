@@ -1,8 +1,15 @@
-//! What Tidegate answers itself by a route: redirects and fixed answers, composed alike for clients, for `tests:` and
+//! What Tidegate answers itself: redirects, fixed answers and error pages, composed alike for clients, for `tests:` and
 //! for `explain`.
 
+mod location;
+mod page;
+mod phrase;
+
+pub use page::error_page;
+pub use phrase::phrase;
+
 use crate::decide::{Decided, Outcome, Request};
-use crate::model::{Policy, Target, Text};
+use crate::model::{Policy, Target, Text, TextPart};
 use crate::text::{Place, render};
 
 /// An answer without what framing and the connection add.
@@ -32,17 +39,22 @@ pub fn compose<'p>(
     match decided.outcome {
         Outcome::RedirectToHttps { port } => Some(redirect(308, https_location(request, port))),
         Outcome::Respond(Target::Redirect { status, location }) => {
-            let mut location = rendered(location, Place::Url);
+            let mut location = location::render(location, request, route);
             // A redirect keeps the query unless its target has one.
-            if !location.contains(&b'?') {
-                put_query(request, &mut location);
-            }
+            location::put_query(request.query, &mut location);
             Some(redirect(*status, location))
         }
         Outcome::Respond(Target::Answer { status, body, headers }) => {
-            let body = rendered(body, Place::Body);
-            let mut headers: Vec<(&str, Vec<u8>)> =
-                headers.iter().map(|(name, value)| (name.as_str(), rendered(value, Place::Field))).collect();
+            let body = rendered(body, body_place(headers));
+            let field = |(name, value): &'p (String, Text)| {
+                let value = if name.eq_ignore_ascii_case("location") {
+                    location::render(value, request, route)
+                } else {
+                    rendered(value, Place::Field)
+                };
+                (name.as_str(), value)
+            };
+            let mut headers: Vec<(&str, Vec<u8>)> = headers.iter().map(field).collect();
             if !body.is_empty() && !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type"))
             {
                 headers.push(("Content-Type", b"text/plain; charset=utf-8".to_vec()));
@@ -50,6 +62,24 @@ pub fn compose<'p>(
             Some(OwnAnswer { status: *status, headers, body })
         }
         Outcome::Respond(_) | Outcome::Forward(_) | Outcome::Refuse { .. } => None,
+    }
+}
+
+/// How values are written in a body of the type that its route says.
+fn body_place(headers: &[(String, Text)]) -> Place {
+    let content_type = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+    match content_type.and_then(|(_, text)| text.0.first()) {
+        Some(TextPart::Literal(kind)) => {
+            let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+            if kind.ends_with("html") || kind.ends_with("xml") {
+                Place::Html
+            } else if kind.ends_with("json") {
+                Place::Json
+            } else {
+                Place::Plain
+            }
+        }
+        _ => Place::Plain,
     }
 }
 
@@ -63,14 +93,8 @@ fn https_location(request: &Request<'_>, port: u16) -> Vec<u8> {
     let (open, close) = if request.host.contains(':') { ("[", "]") } else { ("", "") };
     let port = if port == 443 { String::new() } else { format!(":{port}") };
     let mut location = format!("https://{open}{}{close}{port}", request.host).into_bytes();
-    location.extend_from_slice(request.raw_path);
-    put_query(request, &mut location);
+    // `OPTIONS *` has none.
+    location.extend_from_slice(if request.raw_path.starts_with(b"/") { request.raw_path } else { b"/" });
+    location::put_query(request.query, &mut location);
     location
-}
-
-fn put_query(request: &Request<'_>, out: &mut Vec<u8>) {
-    if let Some(query) = request.query {
-        out.push(b'?');
-        out.extend_from_slice(query);
-    }
 }
