@@ -287,3 +287,10 @@ fn free_ports_are_no_clash() {
     let policy = good("listeners: ['127.0.0.1:0', '127.0.0.1:0']\nsites: { a: { to: { status: 200 } } }\n");
     assert_eq!(policy.listeners.len(), 2);
 }
+
+#[test]
+fn addresses_of_two_families_are_no_clash() {
+    let listeners = "['0.0.0.0:80', '[::]:80', '127.0.0.1:81', '127.0.0.2:81', '[::1]:81', ':82']";
+    let policy = good(&format!("listeners: {listeners}\nsites: {{ a: {{ to: {{ status: 200 }} }} }}\n"));
+    assert_eq!(policy.listeners.len(), 6);
+}

@@ -60,23 +60,31 @@ fn listener(
     })
 }
 
-/// The whole of IPv6 takes IPv4 too, so its addresses collide with those of IPv4.
-fn binding(address: SocketAddr) -> (Option<std::net::IpAddr>, u16) {
-    let ip = address.ip().to_canonical();
-    ((!ip.is_unspecified()).then_some(ip), address.port())
+/// Whether two listeners cannot both be bound. Without a host (`:443`) an address takes IPv6 and IPv4; one that is
+/// written out takes its own family only, so `[::]:443` and `0.0.0.0:443` go together.
+fn collide(one: &Listener, other: &Listener) -> bool {
+    let (a, b) = (one.address, other.address);
+    // Port 0 is a free port, another one each time.
+    if a.port() != b.port() || a.port() == 0 {
+        return false;
+    }
+    let whole = |address: SocketAddr| address.ip().is_unspecified();
+    one.any_address || other.any_address || a == b || (a.is_ipv4() == b.is_ipv4() && (whole(a) || whole(b)))
 }
 
 fn same_addresses(listeners: &[Listener], problems: &mut Problems) {
     for (index, later) in listeners.iter().enumerate() {
-        let clash = |earlier: &&Listener| binding(earlier.address) == binding(later.address);
-        // Port 0 is a free port, another one each time.
-        if later.address.port() != 0
-            && let Some(earlier) = listeners[..index].iter().find(clash)
-        {
-            let message = format!("port {} is in use by another listener", later.address.port());
-            let problem = Diagnostic::error(later.at, message).label("the same address again");
-            problems.push(problem.other(earlier.at, "first here"));
+        let Some(earlier) = listeners[..index].iter().find(|earlier| collide(earlier, later)) else {
+            continue;
+        };
+        let message = format!("port {} is in use by another listener", later.address.port());
+        let problem = Diagnostic::error(later.at, message);
+        if earlier.address == later.address {
+            problems.push(problem.label("the same address again").other(earlier.at, "first here"));
+            continue;
         }
+        let problem = problem.label("this address and the other overlap").other(earlier.at, "the other");
+        problems.push(problem.help("give one of them another port, or write out the addresses of both"));
     }
 }
 
@@ -86,9 +94,8 @@ fn same_names(listeners: &[Listener], problems: &mut Problems) {
             continue;
         };
         // Reported as the same address; or both are free ports, and nobody gave them names.
-        let same_address = binding(earlier.address) == binding(later.address);
         let free_ports = later.address.port() == 0 && later.name.ends_with(":0");
-        if !free_ports && (!same_address || later.address.port() == 0) {
+        if !free_ports && !collide(earlier, later) {
             let problem = Diagnostic::error(later.at, format!("two listeners are named `{}`", later.name));
             problems.push(problem.other(earlier.at, "the other").help("give them a `name` each"));
         }

@@ -326,7 +326,7 @@ impl Scalar for Network {
 
     fn parse(text: &str, _plain: bool) -> Result<Self, Wrong> {
         if let Ok(address) = text.parse::<IpAddr>() {
-            return Ok(Network(address.into()));
+            return Ok(Network(address.to_canonical().into()));
         }
         let network: IpNet = text.parse().map_err(|_| Wrong::default())?;
         if network.trunc() != network {
@@ -335,12 +335,23 @@ impl Scalar for Network {
                 ..Wrong::because(format!("`{text}` has bits set beyond its prefix"))
             });
         }
-        Ok(Network(network))
+        Ok(Network(canonical(network)))
     }
 
     fn schema() -> Value {
         json!({ "type": "string", "pattern": "^[0-9a-fA-F.:]+(/[0-9]{1,3})?$" })
     }
+}
+
+/// The IPv4 network that a network within `::ffff:0:0/96` stands for, since clients are compared so too; any other
+/// as it is.
+fn canonical(network: IpNet) -> IpNet {
+    let (IpAddr::V4(address), Some(length)) =
+        (network.addr().to_canonical(), network.prefix_len().checked_sub(96))
+    else {
+        return network;
+    };
+    IpNet::new(address.into(), length).unwrap_or(network)
 }
 
 /// An address to listen on.
@@ -364,9 +375,14 @@ impl Scalar for ListenAddress {
             return Ok(ListenAddress { text: text.to_owned(), address, any: true });
         }
         let local = text.strip_prefix("localhost:").and_then(|port| port.parse().ok());
-        let address = local.map_or_else(|| text.parse(), |port: u16| Ok(([127, 0, 0, 1], port).into()));
+        let address =
+            local.map_or_else(|| text.parse::<SocketAddr>(), |port: u16| Ok(([127, 0, 0, 1], port).into()));
         match address {
-            Ok(address) => Ok(ListenAddress { text: text.to_owned(), address, any: false }),
+            Ok(address) => {
+                // A socket for IPv6 alone cannot be bound to an IPv4 address that is mapped into it.
+                let address = SocketAddr::new(address.ip().to_canonical(), address.port());
+                Ok(ListenAddress { text: text.to_owned(), address, any: false })
+            }
             Err(_) if text.parse::<u16>().is_ok() => Err(Wrong::help(format!("write `:{text}`"))),
             Err(_) => Err(Wrong::default()),
         }
@@ -374,5 +390,32 @@ impl Scalar for ListenAddress {
 
     fn schema() -> Value {
         json!({ "type": "string", "pattern": ":[0-9]{1,5}$" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mapped_networks_are_those_of_ipv4() {
+        for (text, expected) in [
+            ("::ffff:10.0.0.0/104", "10.0.0.0/8"),
+            ("::ffff:10.0.0.1", "10.0.0.1/32"),
+            ("::ffff:0:0/96", "0.0.0.0/0"),
+            ("::/0", "::/0"),
+            ("10.0.0.0/8", "10.0.0.0/8"),
+            ("10.0.0.1", "10.0.0.1/32"),
+            ("2001:db8::/32", "2001:db8::/32"),
+        ] {
+            let read = Network::parse(text, true).map(|network| network.0.to_string());
+            assert_eq!(read.ok().as_deref(), Some(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn mapped_addresses_are_bound_as_ipv4() {
+        let read = ListenAddress::parse("[::ffff:127.0.0.1]:80", true).map(|read| read.address);
+        assert_eq!(read.ok(), "127.0.0.1:80".parse().ok());
     }
 }
