@@ -5,7 +5,9 @@
 mod common;
 
 use common::{load, rendered};
+use policy::decide::{CookieKeys, Rules};
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const ROUTES: usize = 100_000;
@@ -18,10 +20,13 @@ const LIMIT: Duration = if cfg!(debug_assertions) { Duration::from_secs(40) } el
 fn check(name: &str, text: &str, sites: usize, routes: usize) {
     let start = Instant::now();
     let loaded = load(text);
-    let took = start.elapsed();
-    println!("{name}: {} MB in {took:?}", text.len() >> 20);
+    let read = start.elapsed();
     assert!(loaded.diagnostics.is_empty(), "{}", rendered(&loaded));
-    let policy = loaded.policy.unwrap();
+    let policy = Arc::new(loaded.policy.unwrap());
+    let rules = Rules::new(Arc::clone(&policy), CookieKeys { current: [7; 32], previous: None });
+    let took = start.elapsed();
+    println!("{name}: {} MB read in {read:?}, ready in {took:?}", text.len() >> 20);
+    drop(rules);
     assert_eq!(policy.sites.len(), sites);
     assert_eq!(policy.sites.iter().map(|site| site.routes.len()).sum::<usize>(), routes);
     assert!(took < LIMIT, "{name} took {took:?}");
@@ -44,4 +49,27 @@ fn a_hundred_thousand_paths_load_quickly() {
         writeln!(text, "      - {{ path: /section{}/page{index}/*, to: app }}", index % 100).unwrap();
     }
     check("paths", &text, 1, ROUTES);
+}
+
+/// A pool of so many servers, with weights.
+fn servers(count: usize, balance: &str) -> String {
+    let mut text = format!("listeners: [':80']\npools:\n  app:\n    balance: {balance}\n    servers:\n");
+    for index in 0..count {
+        let (high, low, weight) = (index / 250, index % 250, 1 + index % 1000);
+        writeln!(text, "      - {{ address: '10.0.{high}.{low}:80', weight: {weight} }}").unwrap();
+    }
+    text.push_str("sites: { '*': { to: app } }\n");
+    text
+}
+
+#[test]
+fn the_largest_pool_loads_quickly() {
+    for balance in ["round_robin", "p2c", "ring_hash(client.ip)"] {
+        check(balance, &servers(10_000, balance), 1, 1);
+    }
+    let loaded = load(&servers(10_001, "round_robin"));
+    assert_eq!(loaded.diagnostics.len(), 1, "{}", rendered(&loaded));
+    let shown = rendered(&loaded);
+    assert!(shown.contains("the pool `app` has 10001 servers"), "{shown}");
+    assert!(shown.contains("expected at most 10000"), "{shown}");
 }

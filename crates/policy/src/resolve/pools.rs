@@ -11,6 +11,10 @@ use crate::source::{Diagnostic, Span};
 use std::collections::HashMap;
 use std::time::Duration;
 
+/// Servers of one pool. Each choice may look at all of them; nobody has that many, and a larger list is made by a
+/// script that went wrong.
+pub const SERVERS_MAX: usize = 10_000;
+
 /// The pools that could be read, in the order of the file.
 pub fn resolve(file: &raw::File, timeouts: Timeouts, problems: &mut Problems) -> Vec<Pool> {
     let pools = file.pools.value().map(|pools| pools.0.as_slice()).unwrap_or_default();
@@ -77,6 +81,11 @@ fn servers(name: &At<String>, own: &raw::Pool, problems: &mut Problems) -> Vec<S
         problems.push(problem.help("write `servers: [10.0.0.1:8080]`"));
     }
     let given = own.servers.value().map(Vec::as_slice).unwrap_or_default();
+    if let Some(beyond) = given.get(SERVERS_MAX) {
+        let message = format!("the pool `{}` has {} servers", name.value, given.len());
+        let problem = Diagnostic::error(beyond.at, message);
+        problems.push(problem.label(format!("expected at most {SERVERS_MAX}")));
+    }
     let servers: Vec<Server> = given.iter().filter_map(|own| server(own, problems)).collect();
     let mut seen: HashMap<_, Span> = HashMap::with_capacity(servers.len());
     for server in &servers {
