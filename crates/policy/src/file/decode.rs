@@ -18,6 +18,8 @@ const SUGGESTIONS_MAX: usize = 50;
 pub struct Problems<'s> {
     /// The files, for places within a text.
     pub sources: &'s Sources,
+    /// Whether a part of the configuration could not be read, so that what is not found may be there.
+    pub incomplete: bool,
     errors: Vec<Diagnostic>,
     warnings: Vec<Diagnostic>,
 }
@@ -25,7 +27,7 @@ pub struct Problems<'s> {
 impl<'s> Problems<'s> {
     /// Nothing wrong yet.
     pub fn new(sources: &'s Sources) -> Problems<'s> {
-        Problems { sources, errors: Vec::new(), warnings: Vec::new() }
+        Problems { sources, incomplete: false, errors: Vec::new(), warnings: Vec::new() }
     }
 
     /// Adds one. What was said of the same place before (a value repeated through `like` or an alias) is not
@@ -104,6 +106,11 @@ pub trait Decode: Sized {
 
     /// What it looks like in the file.
     fn shape() -> Shape;
+
+    /// What takes the place of one that could not be read in a list, where others refer to it.
+    fn broken() -> Option<Self> {
+        None
+    }
 }
 
 /// The value of a key.
@@ -198,6 +205,13 @@ pub fn record<T: Record>(node: &Node, expected: &str, problems: &mut Problems) -
     Some(record)
 }
 
+/// A record that could not be read: nothing of it is missing, all is broken.
+pub fn broken_record<T: Record>() -> T {
+    let mut record = T::default();
+    T::KEYS.iter().for_each(|key| record.mark_broken(key));
+    record
+}
+
 /// A key that a record does not have.
 pub fn unknown_key(key: &At<String>, noun: &str, keys: &[&str], problems: &Problems) -> Diagnostic {
     let help = match problems.nearest(&key.value, keys.iter().copied()) {
@@ -247,8 +261,10 @@ impl<T: Decode> Decode for Vec<At<T>> {
 fn list<T: Decode>(items: &[Node], problems: &mut Problems) -> Option<Vec<At<T>>> {
     let read: Vec<_> = items
         .iter()
-        .filter(|item| !matches!(item.kind, Kind::Broken))
-        .filter_map(|item| T::decode(item, problems).map(|value| At { value, at: item.at }))
+        .filter_map(|item| {
+            let read = if let Kind::Broken = item.kind { None } else { T::decode(item, problems) };
+            read.or_else(T::broken).map(|value| At { value, at: item.at })
+        })
         .collect();
     (items.is_empty() || !read.is_empty()).then_some(read)
 }

@@ -11,24 +11,32 @@ const APPENDED: &[&str] = &["listeners", "pools", "sites", "tests"];
 /// A file larger than this is no configuration; positions are 32 bit numbers.
 const FILE_BYTES_MAX: usize = 256 << 20;
 
-/// Reads `path` and what it includes into one tree. `None` if a file cannot be read as YAML: what is missing
-/// then would only cause errors that are none.
+/// What all files amount to.
+pub struct Tree {
+    /// The file, with what others append to it.
+    pub root: Node,
+    /// Whether a part could not be read: what is not found in `root` may be there.
+    pub incomplete: bool,
+}
+
+/// Reads `path` and what it includes into one tree. `None` if the file itself cannot be read as YAML: nothing is
+/// known then.
 pub fn read_all(
     files: &dyn Files,
     path: &Path,
     env: &dyn Fn(&str) -> Option<String>,
     sources: &mut Sources,
     found: &mut Vec<Diagnostic>,
-) -> Option<Node> {
-    let mut reader = Reader { files, env, sources, found, seen: HashSet::new(), broken: false };
+) -> Option<Tree> {
+    let mut reader = Reader { files, env, sources, found, seen: HashSet::new(), incomplete: false };
     let mut root = reader.file(path, None)?;
     if let Kind::Null = root.kind {
         root.kind = Kind::Map { entries: Vec::new(), braces: false };
     }
     reader.includes(&mut root);
-    let broken = reader.broken;
+    let incomplete = reader.incomplete;
     repeated_pools(&root, found);
-    (!broken).then_some(root)
+    Some(Tree { root, incomplete })
 }
 
 struct Reader<'a> {
@@ -38,7 +46,7 @@ struct Reader<'a> {
     found: &'a mut Vec<Diagnostic>,
     /// Every file is read once, however many patterns match it.
     seen: HashSet<PathBuf>,
-    broken: bool,
+    incomplete: bool,
 }
 
 impl Reader<'_> {
@@ -55,12 +63,12 @@ impl Reader<'_> {
         if let Some(problem) = problem {
             let at = named.unwrap_or(Span { source: id, start: 0, end: 0 });
             self.found.push(Diagnostic::error(at, format!("cannot read `{}`: {problem}", path.display())));
-            self.broken = true;
+            self.incomplete = true;
             return None;
         }
         let text = &self.sources.files[id.0 as usize].text;
         let node = tree::read(id, text, self.found);
-        self.broken |= node.is_none();
+        self.incomplete |= node.is_none();
         node.map(|mut node| {
             substitute(&mut node, self.env, self.found);
             node
@@ -90,12 +98,14 @@ impl Reader<'_> {
                 Err(error) => {
                     let message = format!("cannot list `{}`: {error}", pattern.value);
                     self.found.push(Diagnostic::error(pattern.at, message));
+                    self.incomplete = true;
                     continue;
                 }
             };
             if matches.is_empty() && !pattern.value.contains(['*', '?']) {
                 let message = format!("`{}` is not there", pattern.value);
                 self.found.push(Diagnostic::error(pattern.at, message).label("no such file"));
+                self.incomplete = true;
             }
             for path in matches {
                 if !self.seen.contains(&path)
@@ -114,6 +124,7 @@ impl Reader<'_> {
             Kind::Map { entries, .. } => entries,
             Kind::Null => return,
             _ => {
+                self.incomplete = true;
                 self.found.push(
                     Diagnostic::error(at, "an included file is a map").label("expected `pools:`, `sites:` …"),
                 );
@@ -144,6 +155,7 @@ impl Reader<'_> {
             (Kind::Null, kind) => present.value = Node { at: entry.value.at, kind },
             (_, Kind::Null) => {}
             (there, _) => {
+                self.incomplete = true;
                 let expected = if matches!(there, Kind::List(_)) { "a list" } else { "a map" };
                 let problem = Diagnostic::error(
                     entry.value.at,

@@ -10,14 +10,16 @@ use crate::source::{Diagnostic, Span};
 use std::collections::HashMap;
 
 /// Replaces every pool that has `like` by what it then amounts to.
-pub fn inherit(root: &mut Node, found: &mut Vec<Diagnostic>) {
+///
+/// `incomplete`: pools that are not found may be in a file that could not be read.
+pub fn inherit(root: &mut Node, incomplete: bool, found: &mut Vec<Diagnostic>) {
     let Kind::Map { entries, .. } = &mut root.kind else { return };
     let Some(pools) = entries.iter_mut().find(|entry| entry.key.value == "pools") else { return };
     let Kind::Map { entries: pools, .. } = &mut pools.value.kind else { return };
     if pools.iter().all(|pool| base_name(&pool.value).is_none()) {
         return;
     }
-    let merged = Inheritance::new(pools, found).merge_all();
+    let merged = Inheritance::new(pools, incomplete, found).merge_all();
     for (pool, merged) in pools.iter_mut().zip(merged) {
         if let Some(merged) = merged {
             pool.value = merged;
@@ -47,14 +49,16 @@ struct Inheritance<'p> {
     names: HashMap<&'p str, usize>,
     state: Vec<State>,
     merged: Vec<Option<Node>>,
+    incomplete: bool,
     found: &'p mut Vec<Diagnostic>,
 }
 
 impl<'p> Inheritance<'p> {
-    fn new(pools: &'p [Entry], found: &'p mut Vec<Diagnostic>) -> Self {
+    fn new(pools: &'p [Entry], incomplete: bool, found: &'p mut Vec<Diagnostic>) -> Self {
         let names = pools.iter().enumerate().map(|(index, pool)| (pool.key.value.as_str(), index)).collect();
         let count = pools.len();
-        Inheritance { pools, names, state: vec![State::Untouched; count], merged: vec![None; count], found }
+        let (state, merged) = (vec![State::Untouched; count], vec![None; count]);
+        Inheritance { pools, names, state, merged, incomplete, found }
     }
 
     fn merge_all(mut self) -> Vec<Option<Node>> {
@@ -91,7 +95,7 @@ impl<'p> Inheritance<'p> {
     fn base(&mut self, index: usize) -> Option<usize> {
         let name = base_name(&self.pools[index].value)?;
         let base = self.names.get(name.value).copied();
-        if base.is_none() {
+        if base.is_none() && !self.incomplete {
             let problem = Diagnostic::error(name.at, format!("no pool is named `{}`", name.value));
             let problem = problem.label("unknown pool");
             self.found.push(match nearest(name.value, self.names.keys().copied()) {
@@ -128,7 +132,8 @@ impl<'p> Inheritance<'p> {
             }
             None => own.clone(),
         };
-        if let Kind::Map { entries, .. } = &mut merged.kind {
+        // Left where there is nothing to take over: what is missing would have come from there.
+        if let (Some(_), Kind::Map { entries, .. }) = (base, &mut merged.kind) {
             entries.retain(|entry| entry.key.value != "like");
         }
         self.merged[index] = Some(merged);

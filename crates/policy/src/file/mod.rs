@@ -2,8 +2,8 @@
 //!
 //! The steps of [`load`]: read the text strictly ([`tree`]), replace `${NAME}`, append included files
 //! (`include`), let pools inherit (`like`), read the typed mirror ([`raw`]), and hand it to
-//! [`resolve`]. Only broken YAML ends early; every other mistake is collected, so that one run
-//! shows them all.
+//! [`resolve`]. Only broken YAML in the file itself ends early; every other mistake is collected, so
+//! that one run shows them all.
 
 pub mod decode;
 mod include;
@@ -46,9 +46,10 @@ pub fn load(files: &dyn Files, path: &Path, env: &dyn Fn(&str) -> Option<String>
     let mut found = Vec::new();
     let root = include::read_all(files, path, env, &mut sources, &mut found);
     let (policy, diagnostics) = match root {
-        Some(mut root) => {
-            like::inherit(&mut root, &mut found);
+        Some(include::Tree { mut root, incomplete }) => {
+            like::inherit(&mut root, incomplete, &mut found);
             let mut problems = Problems::new(&sources);
+            problems.incomplete = incomplete;
             found.into_iter().for_each(|diagnostic| problems.push(diagnostic));
             let file = raw::File::decode(&root, &mut problems);
             let policy = file.map(|file| resolve::resolve(&file, files, env, &mut problems));

@@ -1,10 +1,10 @@
 //! Listeners: their defaults, names, and addresses that cannot be bound twice.
 
-use super::general;
-use crate::file::decode::Problems;
+use super::{Names, general};
+use crate::file::decode::{Field, Problems};
 use crate::file::raw;
 use crate::file::tree::At;
-use crate::model::{Bounds, Listener, Timeouts};
+use crate::model::{Bounds, Listener, ListenerId, Timeouts};
 use crate::source::{Diagnostic, Span};
 use std::net::{Ipv6Addr, SocketAddr};
 
@@ -16,6 +16,9 @@ pub fn resolve(
     problems: &mut Problems,
 ) -> Vec<Listener> {
     let Some(given) = file.listeners.given() else {
+        if in_doubt(file, problems) {
+            return Vec::new();
+        }
         let default = |port, tls| Listener {
             name: format!(":{port}"),
             address: (Ipv6Addr::UNSPECIFIED, port).into(),
@@ -36,6 +39,42 @@ pub fn resolve(
     same_addresses(&listeners, problems);
     same_names(&listeners, problems);
     listeners
+}
+
+/// The listeners by name, in step with what [`resolve`] returns.
+pub fn names<'f>(file: &'f raw::File, problems: &Problems) -> Names<'f, ListenerId> {
+    let mut names = Names::new(problems);
+    match &file.listeners {
+        Field::Broken => names.doubt(),
+        Field::Absent => {
+            names.add(":80", Some(ListenerId(0)));
+            names.add(":443", Some(ListenerId(1)));
+        }
+        Field::Given(_) => {}
+    }
+    let mut next = 0;
+    for At { value: own, .. } in file.listeners.value().map(Vec::as_slice).unwrap_or_default() {
+        let id = own.address.given().map(|_| ListenerId(next));
+        next += usize::from(id.is_some());
+        match (own.name.value(), own.address.value()) {
+            (Some(name), _) => names.add(name, id),
+            (None, Some(address)) if own.name.is_absent() => names.add(&address.text, id),
+            _ => names.doubt(),
+        }
+    }
+    names
+}
+
+/// Whether there may be listeners that could not be read, or ones that are meant for TLS.
+pub fn in_doubt(file: &raw::File, problems: &Problems) -> bool {
+    let broken = |own: &At<raw::Listener>| {
+        own.value.address.given().is_none() || matches!(own.value.tls, Field::Broken)
+    };
+    match &file.listeners {
+        Field::Absent => problems.incomplete,
+        Field::Broken => true,
+        Field::Given(given) => problems.incomplete || given.value.iter().any(broken),
+    }
 }
 
 fn listener(

@@ -28,17 +28,18 @@ pub fn resolve(file: &raw::File, timeouts: Timeouts, problems: &mut Problems) ->
 }
 
 /// The pools by name, in step with what [`resolve`] returns.
-pub fn names(file: &raw::File) -> PoolNames<'_> {
-    let pools = file.pools.value().map(|pools| pools.0.as_slice()).unwrap_or_default();
+pub fn names<'f>(file: &'f raw::File, problems: &Problems) -> PoolNames<'f> {
+    let mut names = PoolNames::new(problems);
+    if let Field::Broken = file.pools {
+        names.doubt();
+    }
     let mut next = 0;
-    pools
-        .iter()
-        .map(|(name, own)| {
-            let id = own.value().map(|_| PoolId(next));
-            next += usize::from(id.is_some());
-            (name.value.as_str(), id)
-        })
-        .collect()
+    for (name, own) in file.pools.value().map(|pools| pools.0.as_slice()).unwrap_or_default() {
+        let id = own.value().map(|_| PoolId(next));
+        next += usize::from(id.is_some());
+        names.add(&name.value, id);
+    }
+    names
 }
 
 fn check_name(name: &At<String>, problems: &mut Problems) {
@@ -75,7 +76,9 @@ fn checked_host(host: &At<String>, problems: &mut Problems) -> String {
 }
 
 fn servers(name: &At<String>, own: &raw::Pool, problems: &mut Problems) -> Vec<Server> {
-    if own.servers.is_absent() || own.servers.value().is_some_and(Vec::is_empty) {
+    // A pool that is still `like` another would have had that one's servers, could it be read.
+    let missing = own.servers.is_absent() && own.like.is_absent();
+    if missing || own.servers.value().is_some_and(Vec::is_empty) {
         let at = own.servers.given().map_or(name.at, |servers| servers.at);
         let problem = Diagnostic::error(at, format!("the pool `{}` has no servers", name.value));
         problems.push(problem.help("write `servers: [10.0.0.1:8080]`"));

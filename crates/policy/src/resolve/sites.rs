@@ -1,7 +1,7 @@
 //! Sites: hosts, listeners, certificates, and their routes.
 
 use super::hosts::{self, Claims};
-use super::{PoolNames, general, pages, routes, with_help};
+use super::{Names, PoolNames, general, pages, routes, with_help};
 use crate::file::decode::{Field, Problems};
 use crate::file::raw;
 use crate::file::tree::At;
@@ -15,6 +15,10 @@ use std::collections::HashMap;
 pub struct Context<'a, 's> {
     /// All listeners.
     pub listeners: &'a [Listener],
+    /// Listeners by name.
+    pub listener_names: &'a Names<'a, ListenerId>,
+    /// Whether there may be listeners besides.
+    pub listeners_in_doubt: bool,
     /// All pools that could be read.
     pub pools: &'a [Pool],
     /// Pools by name.
@@ -94,7 +98,7 @@ fn chosen(names: &[At<String>], at: Span, context: &mut Context) -> Vec<Listener
     names
         .iter()
         .filter_map(|name| {
-            let found = context.listeners.iter().position(|listener| listener.name == name.value);
+            let found = context.listener_names.find(&name.value);
             if found.is_none() {
                 let problem = Diagnostic::error(name.at, format!("no listener is named `{}`", name.value));
                 let known = || context.listeners.iter().map(|listener| listener.name.as_str());
@@ -103,7 +107,7 @@ fn chosen(names: &[At<String>], at: Span, context: &mut Context) -> Vec<Listener
                     .unwrap_or_else(|| format!("there are: {}", known().collect::<Vec<_>>().join(", ")));
                 context.problems.push(problem.label("unknown listener").help(help));
             }
-            found.map(ListenerId)
+            found.flatten()
         })
         .collect()
 }
@@ -121,7 +125,7 @@ fn redirect(own: &raw::Site, chosen: Option<&[ListenerId]>, context: &mut Contex
     let port = serving(chosen, context.listeners).find(|listener| listener.tls).map(|tls| tls.address.port());
     match own.redirect_to_https.given() {
         Some(wish) if !wish.value => None,
-        Some(wish) if port.is_none() => {
+        Some(wish) if port.is_none() && !context.listeners_in_doubt => {
             let problem = Diagnostic::error(wish.at, "no TLS listener serves this site");
             context
                 .problems

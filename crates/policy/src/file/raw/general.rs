@@ -1,7 +1,7 @@
 //! The top level, listeners, time-outs, bounds, certificates, logs.
 
 use super::{Errors, Pool, Site, Test, read_as_map, record, shape_of};
-use crate::file::decode::{Decode, Field, Named, OneOrMore, Problems, record as read_record};
+use crate::file::decode::{Decode, Field, Named, OneOrMore, Problems, broken_record, record as read_record};
 use crate::file::scalar::{Bytes, Count, FieldCount, HeadBytes, Pause, Scalar, Time, TimeOrNone, Wrong};
 use crate::file::shape::Shape;
 use crate::file::tree::{At, Kind, Node};
@@ -234,14 +234,29 @@ impl Decode for Listener {
     fn decode(node: &Node, problems: &mut Problems) -> Option<Self> {
         match &node.kind {
             Kind::Map { .. } => read_record(node, "an address or a map", problems),
-            _ => ListenAddress::decode(node, problems)
-                .map(|address| Listener { address: Field::new(address, node.at), ..Listener::default() }),
+            _ => Some(match ListenAddress::decode(node, problems) {
+                Some(address) => Listener { address: Field::new(address, node.at), ..Listener::default() },
+                None => unread(node),
+            }),
         }
+    }
+
+    fn broken() -> Option<Self> {
+        Some(broken_record())
     }
 
     fn shape() -> Shape {
         Shape::Either(vec![ListenAddress::shape(), shape_of::<Listener>("Listener")])
     }
+}
+
+/// A listener whose address is broken; sites may name it as it is written.
+fn unread(node: &Node) -> Listener {
+    let name = match &node.kind {
+        Kind::Scalar { text, .. } => Field::new(text.clone(), node.at),
+        _ => Field::Broken,
+    };
+    Listener { name, ..broken_record() }
 }
 
 /// The access log: off, or where to.

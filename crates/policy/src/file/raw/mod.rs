@@ -86,6 +86,10 @@ macro_rules! read_as_map {
             fn shape() -> $crate::file::shape::Shape {
                 $crate::file::raw::shape_of::<$name>(stringify!($name))
             }
+
+            fn broken() -> Option<Self> {
+                Some($crate::file::decode::broken_record())
+            }
         }
     )+ };
 }

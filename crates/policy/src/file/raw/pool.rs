@@ -2,7 +2,7 @@
 
 use super::{PoolTimeouts, read_as_map, record, shape_of};
 use crate::expression;
-use crate::file::decode::{Decode, Field, Names, OneOrMore, Problems, record as read_record};
+use crate::file::decode::{Decode, Field, Names, OneOrMore, Problems, broken_record, record as read_record};
 use crate::file::scalar::{Count, Port, Scalar, StatusRange, Time, Weight, Wrong};
 use crate::file::shape::Shape;
 use crate::file::tree::{At, Kind, Node};
@@ -56,6 +56,10 @@ impl Decode for Server {
 
     fn shape() -> Shape {
         Shape::Either(vec![ServerAddress::shape(), shape_of::<Server>("Server")])
+    }
+
+    fn broken() -> Option<Self> {
+        Some(broken_record())
     }
 }
 
