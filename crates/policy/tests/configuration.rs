@@ -6,7 +6,7 @@ mod common;
 
 use common::{Memory, environment, load, rendered};
 use policy::Loaded;
-use policy::model::{Balance, HostPattern, LogTarget, Policy, Probe, Sticky};
+use policy::model::{Balance, HostPattern, ListenerId, LogTarget, Policy, Probe, Sticky};
 use std::path::Path;
 use std::time::Duration;
 
@@ -293,4 +293,18 @@ fn addresses_of_two_families_are_no_clash() {
     let listeners = "['0.0.0.0:80', '[::]:80', '127.0.0.1:81', '127.0.0.2:81', '[::1]:81', ':82']";
     let policy = good(&format!("listeners: {listeners}\nsites: {{ a: {{ to: {{ status: 200 }} }} }}\n"));
     assert_eq!(policy.listeners.len(), 6);
+}
+
+#[test]
+fn a_host_may_have_a_site_on_each_listener() {
+    let policy = good(
+        "listeners: [{ name: int, address: ':81' }, { name: pub, address: ':80' }]
+sites:
+  internal: { aliases: [a.com], listeners: [int], to: { status: 200 } }
+  a.com: { listeners: [pub], to: { status: 200 } }
+",
+    );
+    let index = policy::matching::Index::new(&policy);
+    let site = |listener| index.site(&policy, "a.com", Some(ListenerId(listener)), false).map(|site| site.0);
+    assert_eq!((site(0), site(1)), (Some(0), Some(1)));
 }

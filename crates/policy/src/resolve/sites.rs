@@ -5,9 +5,7 @@ use super::{Names, PoolNames, general, pages, routes, with_help};
 use crate::file::decode::{Field, Problems};
 use crate::file::raw;
 use crate::file::tree::At;
-use crate::model::{
-    Bounds, HostPattern, Listener, ListenerId, OwnTimeouts, Pool, Route, Site, Timeouts, Tls,
-};
+use crate::model::{Bounds, Listener, ListenerId, OwnTimeouts, Pool, Route, Site, Timeouts, Tls};
 use crate::source::{Diagnostic, Files, Span};
 use std::collections::HashMap;
 
@@ -42,21 +40,42 @@ pub struct Context<'a, 's> {
 /// All sites, in the order of the file.
 pub fn resolve(file: &raw::File, context: &mut Context) -> Vec<Site> {
     let given = file.sites.value().map(|sites| sites.0.as_slice()).unwrap_or_default();
-    let mut claims = Claims::default();
-    given
-        .iter()
-        .filter_map(|(name, own)| own.value().map(|own| site(name, own, &mut claims, context)))
-        .collect()
+    let sites: Vec<Site> =
+        given.iter().filter_map(|(name, own)| own.value().map(|own| site(name, own, context))).collect();
+    let own = given.iter().filter_map(|(name, own)| Some((name, own.value()?)));
+    claim_hosts(own.zip(&sites), context.problems);
+    sites
 }
 
-fn site(name: &At<String>, own: &raw::Site, claims: &mut Claims, context: &mut Context) -> Site {
+/// No two sites have one host on one listener.
+fn claim_hosts<'a>(
+    sites: impl Iterator<Item = ((&'a At<String>, &'a raw::Site), &'a Site)>,
+    problems: &mut Problems,
+) {
+    let mut claims = Claims::default();
+    for ((name, own), site) in sites {
+        for (number, host) in written_hosts(name, own).enumerate() {
+            if let Ok(pattern) = hosts::read(&host.value) {
+                claims.claim(&pattern, host, number == 0, site.listeners.as_deref(), problems);
+            }
+        }
+    }
+}
+
+/// The hosts of a site as they are written, its key first.
+fn written_hosts<'a>(name: &'a At<String>, own: &'a raw::Site) -> impl Iterator<Item = &'a At<String>> {
+    let aliases = own.aliases.value().map(|aliases| aliases.0.as_slice()).unwrap_or_default();
+    std::iter::once(name).chain(aliases)
+}
+
+fn site(name: &At<String>, own: &raw::Site, context: &mut Context) -> Site {
     let listeners = own.listeners.given().map(|names| chosen(&names.value.0, names.at, context));
     let tls = general::tls(&own.tls, context.problems);
     let times = general::request_timeouts(&own.timeouts, (context.timeouts, OwnTimeouts::default()));
     let routes = site_routes(name, own, times, context);
     let site = Site {
         name: name.value.clone(),
-        hosts: site_hosts(name, own, claims, context.problems),
+        hosts: written_hosts(name, own).filter_map(|host| hosts::pattern(host, context.problems)).collect(),
         redirect_to_https: redirect(own, listeners.as_deref(), context),
         listeners,
         routes,
@@ -68,23 +87,6 @@ fn site(name: &At<String>, own: &raw::Site, claims: &mut Claims, context: &mut C
     check_certificates(&site, own, context);
     check_reachable(&site, context);
     site
-}
-
-fn site_hosts(
-    name: &At<String>,
-    own: &raw::Site,
-    claims: &mut Claims,
-    problems: &mut Problems,
-) -> Vec<HostPattern> {
-    let aliases = own.aliases.value().map(|aliases| aliases.0.as_slice()).unwrap_or_default();
-    std::iter::once(name)
-        .chain(aliases)
-        .filter_map(|host| {
-            let pattern = hosts::pattern(host, problems)?;
-            claims.claim(&pattern, host, problems);
-            Some(pattern)
-        })
-        .collect()
 }
 
 /// The listeners of a site by their names.
