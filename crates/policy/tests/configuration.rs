@@ -308,3 +308,12 @@ sites:
     let site = |listener| index.site(&policy, "a.com", Some(ListenerId(listener)), false).map(|site| site.0);
     assert_eq!((site(0), site(1)), (Some(0), Some(1)));
 }
+
+#[test]
+fn an_expression_may_end_in_a_comment() {
+    let policy = good(&format!(
+        "{PLAIN}sites: {{ '*': {{ routes: [{{ path: {{ regex: '(?x) /a # all' }}, to: {{ status: 200 }} }}] }} }}\n"
+    ));
+    let fits = |path| policy::matching::path_fits(&policy.sites[0].routes[0].path, path);
+    assert!(fits("/a") && !fits("/ab") && !fits("/"));
+}

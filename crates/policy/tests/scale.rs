@@ -1,4 +1,5 @@
-//! Large configurations load quickly.
+//! Large configurations load quickly, the index of their routes included. `cargo xtask test` runs this in a release build
+//! too.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -72,4 +73,45 @@ fn the_largest_pool_loads_quickly() {
     let shown = rendered(&loaded);
     assert!(shown.contains("the pool `app` has 10001 servers"), "{shown}");
     assert!(shown.contains("expected at most 10000"), "{shown}");
+}
+
+#[test]
+fn routes_on_one_path_load_quickly() {
+    const ON_ONE_PATH: usize = 40_000;
+    // Each tells them apart by something else; the last one by nothing that an index knows.
+    for condition in [
+        "header: { x-tenant: tN }",
+        "header: { x-all: same, x-tenant: { in: [tN, uN] } }",
+        "cookie: { tenant: tN }, method: GET",
+        "query: { tenant: { regex: '^tN$' } }",
+        "client: 10.ADDRESS/32",
+    ] {
+        let mut text = String::from(HEAD);
+        text.push_str("  example.com:\n    routes:\n");
+        for index in 0..ON_ONE_PATH {
+            let address = format!("{}.{}.{}", index >> 16, (index >> 8) & 255, index & 255);
+            let condition = condition.replace("tN", &format!("t{index}")).replace("uN", &format!("u{index}"));
+            let condition = condition.replace("ADDRESS", &address);
+            writeln!(text, "      - {{ path: /api, {condition}, to: app }}").unwrap();
+        }
+        check(condition, &text, 1, ON_ONE_PATH);
+    }
+}
+
+#[test]
+fn hosts_and_paths_and_captures_load_quickly() {
+    let mut text = String::from(HEAD);
+    for host in 0..ROUTES / 100 {
+        writeln!(text, "  h{host}.example.com:\n    aliases: ['*.h{host}.example.com']\n    routes:")
+            .unwrap();
+        for path in 0..25 {
+            writeln!(text, "      - {{ path: '/a{path}/{{id}}/b/{{name}}/*', to: app }}").unwrap();
+            writeln!(text, "      - {{ path: '/a{path}/b{host}/c/d/e', method: [GET, HEAD], to: app }}")
+                .unwrap();
+            writeln!(text, "      - {{ path: '/b{path}/c/d/{{id}}', header: {{ x: '1' }}, to: app }}")
+                .unwrap();
+            writeln!(text, "      - {{ path: {{ regex: '/c{path}/[a-z]+' }}, to: app }}").unwrap();
+        }
+    }
+    check("all", &text, ROUTES / 100, ROUTES);
 }

@@ -139,6 +139,22 @@ pub enum ValueMatch {
     Not(Box<ValueMatch>),
 }
 
+impl ValueMatch {
+    /// The same condition in the one form that says it, so that two that mean the same look the same.
+    pub fn simplified(self) -> ValueMatch {
+        match self {
+            ValueMatch::Not(inner) => match inner.simplified() {
+                ValueMatch::Not(inner) => *inner,
+                ValueMatch::Present(present) => ValueMatch::Present(!present),
+                inner => ValueMatch::Not(Box::new(inner)),
+            },
+            ValueMatch::Prefix(text) if text.is_empty() => ValueMatch::Present(true),
+            ValueMatch::In(mut texts) if texts.len() == 1 => ValueMatch::Exact(texts.remove(0)),
+            other => other,
+        }
+    }
+}
+
 /// Where a route leads.
 #[derive(Clone, Debug)]
 pub enum Target {

@@ -31,9 +31,7 @@ pub fn resolve(own: &At<raw::Route>, times: (Timeouts, OwnTimeouts), context: &m
     let queries = conditions(&own.query, Kind::Query, context);
     let cookies = conditions(&own.cookie, Kind::Cookie, context);
     let client = networks(own, context);
-    if matches!(own.method, Field::Broken) || matches!(own.client, Field::Broken) {
-        return None;
-    }
+    let methods = methods(own, context);
     let (timeouts, own_timeouts) = general::request_timeouts(&own.timeouts, times);
     let name = match own.name.value() {
         Some(name) => name.clone(),
@@ -42,11 +40,11 @@ pub fn resolve(own: &At<raw::Route>, times: (Timeouts, OwnTimeouts), context: &m
     Some(Route {
         name,
         path: path?,
-        methods: methods(own),
+        methods: methods?,
         headers: headers?,
         queries: queries?,
         cookies: cookies?,
-        client,
+        client: client?,
         to: to?,
         timeouts,
         own_timeouts,
@@ -76,26 +74,39 @@ pub fn of_target(
     })
 }
 
-fn methods(own: &raw::Route) -> Vec<String> {
-    let given = own.method.value().map(|methods| methods.0.as_slice()).unwrap_or_default();
-    let mut methods: Vec<String> = Vec::with_capacity(given.len());
-    for method in given {
+/// The methods; none means any. `None` if they are broken.
+fn methods(own: &raw::Route, context: &mut Context) -> Option<Vec<String>> {
+    let given = match &own.method {
+        Field::Absent => return Some(Vec::new()),
+        Field::Broken => return None,
+        Field::Given(given) => given,
+    };
+    if given.value.0.is_empty() {
+        let problem = Diagnostic::error(given.at, "no method at all");
+        context.problems.push(problem.label("no request has one of an empty list"));
+        return None;
+    }
+    let mut methods: Vec<String> = Vec::with_capacity(given.value.0.len());
+    for method in &given.value.0 {
         if !methods.contains(&method.value.0) {
             methods.push(method.value.0.clone());
         }
     }
-    methods
+    Some(methods)
 }
 
-fn networks(own: &raw::Route, context: &mut Context) -> Option<Networks> {
-    if let Some(given) = own.client.given()
-        && given.value.0.is_empty()
-    {
-        context
-            .problems
-            .push(Diagnostic::error(given.at, "no network at all").label("no client is in an empty list"));
+/// The networks; `Some(None)` means any client, `None` that they are broken.
+fn networks(own: &raw::Route, context: &mut Context) -> Option<Option<Networks>> {
+    match &own.client {
+        Field::Absent => Some(None),
+        Field::Broken => None,
+        Field::Given(given) if given.value.0.is_empty() => {
+            let problem = Diagnostic::error(given.at, "no network at all");
+            context.problems.push(problem.label("no client is in an empty list"));
+            None
+        }
+        Field::Given(_) => Some(general::networks(&own.client)),
     }
-    general::networks(&own.client)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -117,9 +128,25 @@ fn conditions(
         Field::Broken => return None,
         Field::Given(given) => &given.value.0,
     };
+    if kind == Kind::Header {
+        same_fields(given, context);
+    }
     let read: Vec<_> =
         given.iter().filter_map(|(name, value)| named_condition(name, value, kind, context)).collect();
     (read.len() == given.len()).then_some(read)
+}
+
+/// Names of fields that differ in the case of letters only are one name, and have one condition.
+fn same_fields(given: &[(At<String>, Field<raw::ValueMatch>)], context: &mut Context) {
+    for (index, (name, _)) in given.iter().enumerate() {
+        let same = |(other, _): &&(At<String>, _)| other.value.eq_ignore_ascii_case(&name.value);
+        if let Some((first, _)) = given[..index].iter().find(same) {
+            let problem = Diagnostic::error(name.at, format!("the field `{}` is there twice", name.value))
+                .label("again here");
+            let problem = problem.other(first.at, "first here");
+            context.problems.push(problem.help("the case of letters makes no difference in names of fields"));
+        }
+    }
 }
 
 fn named_condition(
@@ -133,7 +160,7 @@ fn named_condition(
         let problem = Diagnostic::error(name.at, format!("`{}` is not the name of a {noun}", name.value));
         context.problems.push(problem.label("no request can have it"));
     }
-    let value = condition(&value.given()?.value, context)?;
+    let value = condition(&value.given()?.value, context)?.simplified();
     let name = if kind == Kind::Header { name.value.to_ascii_lowercase() } else { name.value.clone() };
     Some((name, value))
 }
@@ -144,7 +171,14 @@ fn condition(own: &raw::ValueMatch, context: &mut Context) -> Option<ValueMatch>
         raw::ValueMatch::Present(present) => ValueMatch::Present(*present),
         raw::ValueMatch::Prefix(text) => ValueMatch::Prefix(text.clone()),
         raw::ValueMatch::Regex(regex) => ValueMatch::Regex(value_regex(&regex.value, regex.at, context)?),
-        raw::ValueMatch::In(texts) => ValueMatch::In(texts.clone()),
+        raw::ValueMatch::In(texts) => {
+            if texts.value.is_empty() {
+                let problem = Diagnostic::error(texts.at, "no text at all");
+                context.problems.push(problem.label("no value is in an empty list"));
+                return None;
+            }
+            ValueMatch::In(texts.value.iter().map(|text| text.value.clone()).collect())
+        }
         raw::ValueMatch::Not(inner) => ValueMatch::Not(Box::new(condition(inner, context)?)),
     })
 }
