@@ -317,3 +317,21 @@ fn an_expression_may_end_in_a_comment() {
     let fits = |path| policy::matching::path_fits(&policy.sites[0].routes[0].path, path);
     assert!(fits("/a") && !fits("/ab") && !fits("/"));
 }
+
+#[test]
+fn a_health_check_of_another_kind_takes_nothing_over() {
+    let policy = good(&format!(
+        "{PLAIN}pools:
+  a: {{ servers: [10.0.0.1:80], health: {{ path: /h, expect: [200], host: x, every: 7s }} }}
+  b: {{ like: a, health: {{ tcp: true }} }}
+  c: {{ like: b, health: {{ path: /c }} }}
+  d: {{ like: a, health: {{ tcp: false }} }}
+sites: {{ '*': {{ to: {{ a: 25%, b: 25%, c: 25%, d: 25% }} }} }}
+"
+    ));
+    let health = |pool: usize| policy.pools[pool].health.as_ref().unwrap();
+    assert!((0..4).all(|pool| health(pool).every == Duration::from_secs(7)));
+    assert!(matches!(health(1).probe, Probe::Tcp));
+    assert!(matches!(&health(2).probe, Probe::Http { path, host: None, .. } if path == "/c"));
+    assert!(matches!(&health(3).probe, Probe::Http { path, host: Some(_), .. } if path == "/h"));
+}

@@ -132,9 +132,12 @@ impl<'p> Inheritance<'p> {
             }
             None => own.clone(),
         };
-        // Left where there is nothing to take over: what is missing would have come from there.
-        if let (Some(_), Kind::Map { entries, .. }) = (base, &mut merged.kind) {
-            entries.retain(|entry| entry.key.value != "like");
+        if let (None, Kind::Map { entries, .. }) = (base, &mut merged.kind)
+            && own.entry("servers").is_none()
+        {
+            // They would have come from the other pool: broken as that is, they are not missing.
+            let key = At { value: "servers".to_owned(), at: name.at };
+            entries.push(Entry { key, value: Node { at: name.at, kind: Kind::Broken } });
         }
         self.merged[index] = Some(merged);
     }
@@ -159,10 +162,8 @@ fn merge_nodes(key: &str, base: &Node, own: &Node) -> Node {
     };
     let mut entries: Vec<Entry> = Vec::with_capacity(under.len() + over.len());
     for entry in under {
-        if key == "health" && overruled(&entry.key.value, over) {
-            continue;
-        }
         match own.entry(&entry.key.value) {
+            None if key == "health" && overruled(&entry.key.value, own) => {}
             Some(own) => entries.push(Entry {
                 key: own.key.clone(),
                 value: merge_nodes(&entry.key.value, &entry.value, &own.value),
@@ -187,14 +188,18 @@ fn is_other_kind(base: &Node, own: &Node) -> bool {
     own.entry("by").is_some() && base_has("cookie") || own.entry("cookie").is_some() && base_has("by")
 }
 
-/// Whether a health check by path gives way to one that only connects, or the other way round.
-fn overruled(key: &str, over: &[Entry]) -> bool {
-    let rival = match key {
-        "tcp" => "path",
-        "path" => "tcp",
-        _ => return false,
+/// Whether a key of a health check gives way to the other kind of check: one by path to one that only connects, with
+/// all that belongs to a path, or the other way round.
+fn overruled(key: &str, own: &Node) -> bool {
+    let connects = || {
+        let tcp = own.entry("tcp").map(|entry| &entry.value.kind);
+        tcp.is_some_and(|kind| !matches!(kind, Kind::Scalar { text, .. } if text == "false"))
     };
-    over.iter().any(|entry| entry.key.value == rival)
+    match key {
+        "path" | "expect" | "host" => connects(),
+        "tcp" => own.entry("path").is_some(),
+        _ => false,
+    }
 }
 
 /// The keys that a short form stands for.

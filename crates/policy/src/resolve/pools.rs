@@ -22,7 +22,7 @@ pub fn resolve(file: &raw::File, timeouts: Timeouts, problems: &mut Problems) ->
         .iter()
         .filter_map(|(name, own)| {
             check_name(name, problems);
-            own.value().map(|own| pool(name, own, timeouts, problems))
+            own.given().map(|own| pool(name, own, timeouts, problems))
         })
         .collect()
 }
@@ -52,17 +52,56 @@ fn check_name(name: &At<String>, problems: &mut Problems) {
     }
 }
 
-fn pool(name: &At<String>, own: &raw::Pool, timeouts: Timeouts, problems: &mut Problems) -> Pool {
+fn pool(name: &At<String>, own: &At<raw::Pool>, timeouts: Timeouts, problems: &mut Problems) -> Pool {
+    let place = Place { name: &name.value, at: own.at, inherits: !own.value.like.is_absent() };
+    let own = &own.value;
     Pool {
         name: name.value.clone(),
         servers: servers(name, own, problems),
         balance: own.balance.value().map_or(Balance::default(), |balance| balance.0.clone()),
-        sticky: own.sticky.given().and_then(|own| sticky(own, problems)),
-        health: own.health.given().and_then(|own| health(own, problems)),
+        sticky: own.sticky.given().and_then(|own| sticky(own, place, problems)),
+        health: own.health.given().and_then(|own| health(own, place, problems)),
         host: own.host.given().map(|host| checked_host(host, problems)),
         timeouts: general::pool_timeouts(&own.timeouts, timeouts),
         at: name.at,
     }
+}
+
+/// Where a pool is written.
+#[derive(Clone, Copy)]
+struct Place<'f> {
+    name: &'f str,
+    at: Span,
+    /// Whether it takes over another pool's keys.
+    inherits: bool,
+}
+
+/// Reports a mistake that keys make together: at the pool's own one, since what it takes over by `like` may be right
+/// where it is written. `keys` begins with the one to blame where all are of one place. `finish` says the rest.
+fn together(
+    message: &str,
+    keys: &[Option<Span>],
+    place: Place,
+    problems: &mut Problems,
+    finish: impl FnOnce(Diagnostic) -> Diagnostic,
+) {
+    let keys = || keys.iter().copied().flatten();
+    let own = keys().find(|key| place.at.holds(*key));
+    let problem = match (own, keys().find(|key| !place.at.holds(*key))) {
+        (Some(own), Some(base)) => {
+            let message = format!("in the pool `{}`, {message}", place.name);
+            Diagnostic::error(own, message).other(base, "taken over from here")
+        }
+        // All of it is another pool's mistake, which is reported there.
+        (None, _) if place.inherits => return,
+        _ => Diagnostic::error(keys().next().unwrap_or(place.at), message),
+    };
+    problems.push(finish(problem));
+}
+
+/// The place of a field's value.
+fn at<T>(field: &Field<T>) -> Option<Span> {
+    field.given().map(|given| given.at)
 }
 
 /// A `Host` to send: no white space, nothing that could break a head.
@@ -76,9 +115,7 @@ fn checked_host(host: &At<String>, problems: &mut Problems) -> String {
 }
 
 fn servers(name: &At<String>, own: &raw::Pool, problems: &mut Problems) -> Vec<Server> {
-    // A pool that is still `like` another would have had that one's servers, could it be read.
-    let missing = own.servers.is_absent() && own.like.is_absent();
-    if missing || own.servers.value().is_some_and(Vec::is_empty) {
+    if own.servers.is_absent() || own.servers.value().is_some_and(Vec::is_empty) {
         let at = own.servers.given().map_or(name.at, |servers| servers.at);
         let problem = Diagnostic::error(at, format!("the pool `{}` has no servers", name.value));
         problems.push(problem.help("write `servers: [10.0.0.1:8080]`"));
@@ -120,9 +157,9 @@ fn server(own: &At<raw::Server>, problems: &mut Problems) -> Option<Server> {
     })
 }
 
-fn health(own: &At<raw::Health>, problems: &mut Problems) -> Option<Health> {
+fn health(own: &At<raw::Health>, place: Place, problems: &mut Problems) -> Option<Health> {
     let At { value: own, at } = own;
-    let probe = probe(own, *at, problems)?;
+    let probe = probe(own, *at, place, problems)?;
     let count =
         |field: &Field<crate::file::scalar::Count>, default| field.value().map_or(default, |count| count.0);
     Some(Health {
@@ -135,13 +172,13 @@ fn health(own: &At<raw::Health>, problems: &mut Problems) -> Option<Health> {
     })
 }
 
-fn probe(own: &raw::Health, at: Span, problems: &mut Problems) -> Option<Probe> {
+fn probe(own: &raw::Health, whole: Span, place: Place, problems: &mut Problems) -> Option<Probe> {
     let tcp = own.tcp.value().copied().unwrap_or(false);
     match own.path.given() {
         Some(path) if tcp => {
-            let problem =
-                Diagnostic::error(path.at, "a health check asks for a path, or opens a connection: not both");
-            problems.push(problem.label("either `path` or `tcp: true`"));
+            let message = "a health check asks for a path, or opens a connection: not both";
+            let keys = [Some(path.at), at(&own.tcp)];
+            together(message, &keys, place, problems, |found| found.label("either `path` or `tcp: true`"));
             None
         }
         Some(path) => {
@@ -158,16 +195,17 @@ fn probe(own: &raw::Health, at: Span, problems: &mut Problems) -> Option<Probe> 
             })
         }
         None if tcp => {
-            for (present, name) in [(!own.expect.is_absent(), "expect"), (!own.host.is_absent(), "host")] {
-                if present {
-                    problems.push(Diagnostic::error(at, format!("`{name}` has no meaning with `tcp`")));
+            for (key, name) in [(at(&own.expect), "expect"), (at(&own.host), "host")] {
+                if key.is_some() {
+                    let message = format!("`{name}` has no meaning with `tcp`");
+                    together(&message, &[key, at(&own.tcp)], place, problems, |found| found);
                 }
             }
             Some(Probe::Tcp)
         }
         None => {
             if own.path.is_absent() {
-                let problem = Diagnostic::error(at, "a health check without anything to ask");
+                let problem = Diagnostic::error(whole, "a health check without anything to ask");
                 problems.push(problem.help("write `path: /healthz` or `tcp: true`"));
             }
             None
@@ -175,8 +213,8 @@ fn probe(own: &raw::Health, at: Span, problems: &mut Problems) -> Option<Probe> 
     }
 }
 
-fn sticky(own: &At<raw::Sticky>, problems: &mut Problems) -> Option<Sticky> {
-    let At { value: own, at } = own;
+fn sticky(own: &At<raw::Sticky>, place: Place, problems: &mut Problems) -> Option<Sticky> {
+    let At { value: own, at: whole } = own;
     match (own.cookie.given(), own.by.given()) {
         (Some(cookie), Some(by)) => {
             let problem =
@@ -184,9 +222,9 @@ fn sticky(own: &At<raw::Sticky>, problems: &mut Problems) -> Option<Sticky> {
             problems.push(problem.label("a value").other(cookie.at, "a cookie of ours"));
             None
         }
-        (Some(cookie), None) => Some(Sticky::Cookie(sticky_cookie(cookie, own, problems))),
+        (Some(cookie), None) => Some(Sticky::Cookie(sticky_cookie(cookie, own, place, problems))),
         (None, Some(by)) => {
-            only_with_cookie(own, problems);
+            only_with_cookie(own, place, problems);
             Some(Sticky::By(StickyBy {
                 expression: by.value.0.clone(),
                 expire: general::time(&own.expire, Duration::from_secs(60 * 60)),
@@ -195,7 +233,8 @@ fn sticky(own: &At<raw::Sticky>, problems: &mut Problems) -> Option<Sticky> {
         }
         (None, None) => {
             if own.cookie.is_absent() && own.by.is_absent() {
-                let problem = Diagnostic::error(*at, "`sticky` says nothing of how a session is recognised");
+                let problem =
+                    Diagnostic::error(*whole, "`sticky` says nothing of how a session is recognised");
                 problems.push(problem.help("write `cookie: NAME` or `by: cookie.ID`"));
             }
             None
@@ -204,30 +243,37 @@ fn sticky(own: &At<raw::Sticky>, problems: &mut Problems) -> Option<Sticky> {
 }
 
 /// Attributes of a cookie make no sense on a value of the application's own.
-fn only_with_cookie(own: &raw::Sticky, problems: &mut Problems) {
+fn only_with_cookie(own: &raw::Sticky, place: Place, problems: &mut Problems) {
     let fields = [
-        (own.path.given().map(|field| field.at), "path"),
-        (own.domain.given().map(|field| field.at), "domain"),
-        (own.secure.given().map(|field| field.at), "secure"),
-        (own.http_only.given().map(|field| field.at), "http_only"),
-        (own.same_site.given().map(|field| field.at), "same_site"),
+        (at(&own.path), "path"),
+        (at(&own.domain), "domain"),
+        (at(&own.secure), "secure"),
+        (at(&own.http_only), "http_only"),
+        (at(&own.same_site), "same_site"),
     ];
-    for (at, name) in fields {
-        if let Some(at) = at {
-            let problem = Diagnostic::error(at, format!("`{name}` is an attribute of a cookie of ours"));
-            problems.push(problem.label("has no meaning with `by`"));
+    for (key, name) in fields {
+        if key.is_some() {
+            let message = format!("`{name}` is an attribute of a cookie of ours");
+            let finish = |found: Diagnostic| found.label("has no meaning with `by`");
+            together(&message, &[key, at(&own.by)], place, problems, finish);
         }
     }
 }
 
-fn sticky_cookie(name: &At<String>, own: &raw::Sticky, problems: &mut Problems) -> StickyCookie {
+fn sticky_cookie(
+    name: &At<String>,
+    own: &raw::Sticky,
+    place: Place,
+    problems: &mut Problems,
+) -> StickyCookie {
     if !is_token(&name.value) {
         let problem = Diagnostic::error(name.at, format!("`{}` cannot be a cookie's name", name.value));
         problems.push(problem.label("expected letters, digits, - and _"));
     }
     if let Some(max) = own.max.given() {
-        let problem = Diagnostic::error(max.at, "`max` bounds the sessions that we remember");
-        problems.push(problem.label("has no meaning with `cookie`: the client remembers"));
+        let message = "`max` bounds the sessions that we remember";
+        let finish = |found: Diagnostic| found.label("has no meaning with `cookie`: the client remembers");
+        together(message, &[Some(max.at), Some(name.at)], place, problems, finish);
     }
     let cookie = StickyCookie {
         name: name.value.clone(),
@@ -238,11 +284,11 @@ fn sticky_cookie(name: &At<String>, own: &raw::Sticky, problems: &mut Problems) 
         http_only: own.http_only.value().copied().unwrap_or(true),
         same_site: own.same_site.value().copied().unwrap_or_default(),
     };
-    check_attributes(&cookie, own, problems);
+    check_attributes(&cookie, own, place, problems);
     cookie
 }
 
-fn check_attributes(cookie: &StickyCookie, own: &raw::Sticky, problems: &mut Problems) {
+fn check_attributes(cookie: &StickyCookie, own: &raw::Sticky, place: Place, problems: &mut Problems) {
     // RFC 6265 section 4.1.1: an attribute ends at a semicolon or a control character.
     let broken = |value: &str| value.bytes().any(|byte| byte == b';' || byte <= b' ' || byte >= 0x7f);
     if let Some(path) = own.path.given().filter(|path| !path.value.starts_with('/') || broken(&path.value)) {
@@ -258,8 +304,10 @@ fn check_attributes(cookie: &StickyCookie, own: &raw::Sticky, problems: &mut Pro
         && cookie.same_site == SameSite::None
         && cookie.secure != Some(true)
     {
-        let problem = Diagnostic::error(same_site.at, "`same_site: none` needs `secure: true`");
-        problems.push(problem.label("browsers refuse such a cookie otherwise").help("add `secure: true`"));
+        let message = "`same_site: none` needs `secure: true`";
+        let label = "browsers refuse such a cookie otherwise";
+        let finish = |found: Diagnostic| found.label(label).help("add `secure: true`");
+        together(message, &[Some(same_site.at), at(&own.secure)], place, problems, finish);
     }
     let prefixed = [("__Host-", cookie.path == "/" && cookie.domain.is_none()), ("__Secure-", true)];
     for (prefix, fits) in prefixed {
@@ -270,9 +318,9 @@ fn check_attributes(cookie: &StickyCookie, own: &raw::Sticky, problems: &mut Pro
             let message = format!(
                 "a cookie named `{prefix}…` must be secure, and with `__Host-` have the path / and no domain"
             );
-            problems.push(
-                Diagnostic::error(name.at, message).label("browsers refuse it").help("add `secure: true`"),
-            );
+            let keys = [Some(name.at), at(&own.secure), at(&own.path), at(&own.domain)];
+            let finish = |found: Diagnostic| found.label("browsers refuse it").help("add `secure: true`");
+            together(&message, &keys, place, problems, finish);
         }
     }
 }

@@ -94,6 +94,11 @@ pub struct Diagnostic {
 }
 
 impl Span {
+    /// Whether all of `other` lies in this one.
+    pub fn holds(self, other: Span) -> bool {
+        self.source == other.source && self.start <= other.start && other.end <= self.end
+    }
+
     /// `length` bytes that begin `offset` bytes after the start, kept within the span.
     pub fn part(self, offset: usize, length: usize) -> Span {
         let start = self.end.min(self.start.saturating_add(u32::try_from(offset).unwrap_or(u32::MAX)));
