@@ -335,3 +335,11 @@ sites: {{ '*': {{ to: {{ a: 25%, b: 25%, c: 25%, d: 25% }} }} }}
     assert!(matches!(&health(2).probe, Probe::Http { path, host: None, .. } if path == "/c"));
     assert!(matches!(&health(3).probe, Probe::Http { path, host: Some(_), .. } if path == "/h"));
 }
+
+#[test]
+fn what_is_not_kept_is_counted() {
+    let sites: String = (0..600).map(|number| format!("  h{number}: {{ tu: app }}\n")).collect();
+    let loaded = load(&format!("{PLAIN}sites:\n{sites}"));
+    assert!(loaded.policy.is_none());
+    assert_eq!((loaded.diagnostics.len(), loaded.dropped), (500, 100));
+}

@@ -10,7 +10,8 @@ use crate::source::{Diagnostic, Severity, Sources, Span};
 
 /// From this many errors (and warnings) on no more are kept: nobody reads them.
 const DIAGNOSTICS_MAX: usize = 500;
-/// From this many errors on nearest words are not searched for: each search looks at every name.
+/// From this many errors on nearest words are not searched for: each search looks at every name, which with 100,000
+/// names takes longer than all the rest.
 const SUGGESTIONS_MAX: usize = 50;
 
 /// Collects what is wrong.
@@ -22,12 +23,13 @@ pub struct Problems<'s> {
     pub incomplete: bool,
     errors: Vec<Diagnostic>,
     warnings: Vec<Diagnostic>,
+    dropped: usize,
 }
 
 impl<'s> Problems<'s> {
     /// Nothing wrong yet.
     pub fn new(sources: &'s Sources) -> Problems<'s> {
-        Problems { sources, incomplete: false, errors: Vec::new(), warnings: Vec::new() }
+        Problems { sources, incomplete: false, errors: Vec::new(), warnings: Vec::new(), dropped: 0 }
     }
 
     /// Adds one. What was said of the same place before (a value repeated through `like` or an alias) is not
@@ -38,14 +40,21 @@ impl<'s> Problems<'s> {
             Severity::Warning => &mut self.warnings,
         };
         let again = list.iter().any(|found| found.at == diagnostic.at && found.message == diagnostic.message);
-        if !again && list.len() < DIAGNOSTICS_MAX {
-            list.push(diagnostic);
+        match list.len() {
+            _ if again => {}
+            DIAGNOSTICS_MAX.. => self.dropped += 1,
+            _ => list.push(diagnostic),
         }
     }
 
     /// Number of errors so far, as far as they are kept.
     pub fn errors(&self) -> usize {
         self.errors.len()
+    }
+
+    /// Number of errors and warnings that were found and not kept.
+    pub fn dropped(&self) -> usize {
+        self.dropped
     }
 
     /// All of them, in the order of the files.

@@ -28,8 +28,11 @@ pub struct Loaded {
     pub policy: Option<model::Policy>,
     /// The files that were read; positions refer to them.
     pub sources: Sources,
-    /// Errors and warnings in the order of the files.
+    /// Errors and warnings in the order of the files: of each the first 500. From the fiftieth error on no nearest
+    /// words are looked for.
     pub diagnostics: Vec<Diagnostic>,
+    /// How many more there are.
+    pub dropped: usize,
 }
 
 impl Loaded {
@@ -45,7 +48,7 @@ pub fn load(files: &dyn Files, path: &Path, env: &dyn Fn(&str) -> Option<String>
     let mut sources = Sources::default();
     let mut found = Vec::new();
     let root = include::read_all(files, path, env, &mut sources, &mut found);
-    let (policy, diagnostics) = match root {
+    let (policy, diagnostics, dropped) = match root {
         Some(include::Tree { mut root, incomplete }) => {
             like::inherit(&mut root, incomplete, &mut found);
             let mut problems = Problems::new(&sources);
@@ -54,9 +57,10 @@ pub fn load(files: &dyn Files, path: &Path, env: &dyn Fn(&str) -> Option<String>
             let file = raw::File::decode(&root, &mut problems);
             let policy = file.map(|file| resolve::resolve(&file, files, env, &mut problems));
             let policy = policy.filter(|_| problems.errors() == 0);
-            (policy, problems.into_sorted())
+            let dropped = problems.dropped();
+            (policy, problems.into_sorted(), dropped)
         }
-        None => (None, found),
+        None => (None, found, 0),
     };
-    Loaded { policy, sources, diagnostics }
+    Loaded { policy, sources, diagnostics, dropped }
 }
