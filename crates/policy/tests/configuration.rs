@@ -343,3 +343,41 @@ fn what_is_not_kept_is_counted() {
     assert!(loaded.policy.is_none());
     assert_eq!((loaded.diagnostics.len(), loaded.dropped), (500, 100));
 }
+
+#[test]
+fn names_that_routes_are_not_given_tell_them_apart() {
+    let policy = good(&format!(
+        "{PLAIN}sites:
+  '*':
+    routes:
+      - {{ path: /x, header: {{ x: a }}, to: {{ status: 200 }} }}
+      - {{ path: /x, header: {{ x: b }}, to: {{ status: 200 }} }}
+      - {{ path: /x, header: {{ x: {{ in: [c, d] }}, y: {{ not: {{ prefix: e }} }} }}, to: {{ status: 200 }} }}
+      - {{ method: [GET, put], query: {{ q: {{ regex: ^f }} }}, cookie: {{ c: {{ present: false }} }}, to: {{ status: 200 }} }}
+      - {{ client: [10.0.0.0/8, 192.0.2.1], to: {{ status: 200 }} }}
+      - {{ path: /y, header: {{ x: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa }}, to: {{ status: 200 }} }}
+      - {{ path: /y, header: {{ x: aaaaaaaaaaaaaaaaaaaaaaaaaaaaab }}, to: {{ status: 200 }} }}
+      - {{ path: /y, header: {{ x: aaaaaaaaaaaaaaaaaaaaaaaaaaaaac }}, to: {{ status: 200 }} }}
+      - {{ path: /w, timeouts: {{ total: 1s }}, to: {{ status: 200 }} }}
+      - {{ path: /z, name: /w, to: {{ status: 200 }} }}
+      - {{ to: {{ status: 200 }} }}
+"
+    ));
+    let names: Vec<_> = policy.sites[0].routes.iter().map(|route| route.name.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "/x header.x=a",
+            "/x header.x=b",
+            "/x header.x=c|d !header.y=e*",
+            "GET|PUT query.q~^f !cookie.c",
+            "client=10.0.0.0/8|192.0.2.1/32",
+            "/y header.x=aaaaaaaaaaaaaaaaaaaaaaaa…",
+            "/y header.x=aaaaaaaaaaaaaaaaaaaaaaaa… #2",
+            "/y header.x=aaaaaaaaaaaaaaaaaaaaaaaa… #3",
+            "/w #2",
+            "/w",
+            "*",
+        ]
+    );
+}

@@ -12,6 +12,7 @@ mod names;
 mod pages;
 mod path;
 mod pools;
+mod route_names;
 mod routes;
 mod sites;
 mod target;

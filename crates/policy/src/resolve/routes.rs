@@ -1,4 +1,4 @@
-//! Routes: their conditions, and names made of them.
+//! Routes: their conditions.
 
 use super::sites::Context;
 use super::{general, is_token, path, target};
@@ -8,10 +8,14 @@ use crate::file::tree::At;
 use crate::model::{Networks, OwnTimeouts, PathPattern, Route, Timeouts, ValueMatch};
 use crate::source::{Diagnostic, Span};
 use regex::bytes::RegexBuilder;
-use std::fmt::Write as _;
 
 /// Reads a route. `None` if a condition or its target is broken: nothing can be said of it then.
-pub fn resolve(own: &At<raw::Route>, times: (Timeouts, OwnTimeouts), context: &mut Context) -> Option<Route> {
+pub fn resolve(
+    own: &At<raw::Route>,
+    name: String,
+    times: (Timeouts, OwnTimeouts),
+    context: &mut Context,
+) -> Option<Route> {
     let At { value: own, at } = own;
     if own.to.is_absent() {
         let problem = Diagnostic::error(*at, "a route without `to`");
@@ -33,10 +37,6 @@ pub fn resolve(own: &At<raw::Route>, times: (Timeouts, OwnTimeouts), context: &m
     let client = networks(own, context);
     let methods = methods(own, context);
     let (timeouts, own_timeouts) = general::request_timeouts(&own.timeouts, times);
-    let name = match own.name.value() {
-        Some(name) => name.clone(),
-        None => made_name(own),
-    };
     Some(Route {
         name,
         path: path?,
@@ -191,30 +191,4 @@ fn value_regex(text: &str, at: Span, context: &mut Context) -> Option<regex::byt
             None
         }
     }
-}
-
-/// A name made of a route's conditions: `GET /api/* header.x-tier`; `*` if it has none.
-fn made_name(own: &raw::Route) -> String {
-    let mut name = String::new();
-    let methods = own.method.value().map(|methods| methods.0.as_slice()).unwrap_or_default();
-    for (index, method) in methods.iter().enumerate() {
-        let _ = write!(name, "{}{}", if index == 0 { "" } else { "|" }, method.value.0);
-    }
-    let mut word = |text: &str| {
-        let _ = write!(name, "{}{text}", if name.is_empty() { "" } else { " " });
-    };
-    match own.path.value() {
-        Some(raw::Path::Pattern(path)) => word(path),
-        Some(raw::Path::Regex(regex)) => word(regex.regex.value().map_or("", String::as_str)),
-        None => {}
-    }
-    for (field, prefix) in [(&own.header, "header."), (&own.query, "query."), (&own.cookie, "cookie.")] {
-        for (key, _) in field.value().map(|named| named.0.as_slice()).unwrap_or_default() {
-            word(&format!("{prefix}{}", key.value));
-        }
-    }
-    if own.client.value().is_some() {
-        word("client");
-    }
-    if name.is_empty() { "*".to_owned() } else { name }
 }

@@ -1,7 +1,7 @@
 //! Sites: hosts, listeners, certificates, and their routes.
 
 use super::hosts::{self, Claims};
-use super::{Names, PoolNames, general, pages, routes, with_help};
+use super::{Names, PoolNames, general, pages, route_names, routes, with_help};
 use crate::file::decode::{Field, Problems};
 use crate::file::raw;
 use crate::file::tree::At;
@@ -189,7 +189,9 @@ fn site_routes(
                     .problems
                     .push(Diagnostic::error(given.at, "a site without any route").label("an empty list"));
             }
-            let routes = given.value.iter().filter_map(|own| routes::resolve(own, times, context)).collect();
+            let names = route_names::names(&given.value);
+            let named = given.value.iter().zip(names);
+            let routes = named.filter_map(|(own, name)| routes::resolve(own, name, times, context)).collect();
             same_names(&given.value, context.problems);
             routes
         }

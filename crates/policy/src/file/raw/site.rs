@@ -53,7 +53,8 @@ record! {
         client: OneOrMore<Network>,
         /// Where the request goes.
         to: Target,
-        /// A name for logs and tests. Default: made of its conditions.
+        /// A name for logs and tests. Default: made of its conditions, such as `GET /api/* header.x-tier=gold`, and
+        /// numbered (`#2`) where two would have the same.
         name: String,
         /// Times of its requests.
         timeouts: RequestTimeouts,
