@@ -54,15 +54,17 @@ impl Reader<'_> {
     fn file(&mut self, path: &Path, named: Option<Span>) -> Option<Node> {
         self.seen.insert(path.to_owned());
         let id = SourceId(u32::try_from(self.sources.files.len()).unwrap_or(u32::MAX));
-        let text = self.text(path);
-        let (text, problem) = match text {
-            Ok(text) => (text, None),
-            Err(problem) => (String::new(), Some(problem)),
+        let start = Span { source: id, start: 0, end: 0 };
+        let (text, problem) = match self.contents(path) {
+            Ok(bytes) => as_text(id, bytes),
+            Err(problem) => {
+                let message = format!("cannot read `{}`: {problem}", path.display());
+                (String::new(), Some(Diagnostic::error(named.unwrap_or(start), message)))
+            }
         };
         self.sources.files.push(Source { path: path.to_owned(), text });
         if let Some(problem) = problem {
-            let at = named.unwrap_or(Span { source: id, start: 0, end: 0 });
-            self.found.push(Diagnostic::error(at, format!("cannot read `{}`: {problem}", path.display())));
+            self.found.push(problem);
             self.incomplete = true;
             return None;
         }
@@ -75,18 +77,9 @@ impl Reader<'_> {
         })
     }
 
-    fn text(&self, path: &Path) -> Result<String, String> {
+    fn contents(&self, path: &Path) -> Result<Vec<u8>, String> {
         let bytes = self.files.read(path).map_err(|error| error.to_string())?;
-        if bytes.len() > FILE_BYTES_MAX {
-            return Err("it is larger than 256 MiB".to_owned());
-        }
-        String::from_utf8(bytes).map_err(|error| {
-            let line = 1 + error.as_bytes()[..error.utf8_error().valid_up_to()]
-                .iter()
-                .filter(|&&byte| byte == b'\n')
-                .count();
-            format!("line {line} is not UTF-8")
-        })
+        if bytes.len() > FILE_BYTES_MAX { Err("it is larger than 256 MiB".to_owned()) } else { Ok(bytes) }
     }
 
     /// Appends what the root includes.
@@ -165,6 +158,24 @@ impl Reader<'_> {
             }
         }
     }
+}
+
+/// The text of a file; where it is not UTF-8, what can be shown of it, and where it goes wrong.
+fn as_text(source: SourceId, bytes: Vec<u8>) -> (String, Option<Diagnostic>) {
+    let error = match String::from_utf8(bytes) {
+        Ok(text) => return (text, None),
+        Err(error) => error,
+    };
+    let start = error.utf8_error().valid_up_to();
+    let byte = error.as_bytes()[start];
+    // What comes before is as it was, so the place is the same.
+    let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+    let end = start + char::REPLACEMENT_CHARACTER.len_utf8();
+    let problem =
+        Diagnostic::error(Span { source, start: start as u32, end: end as u32 }, "this is not UTF-8")
+            .label(format!("the byte 0x{byte:02X}"))
+            .help("save the file as UTF-8");
+    (text, Some(problem))
 }
 
 /// The patterns under `include`. Other shapes are refused later, as the types are read.
