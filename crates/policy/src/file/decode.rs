@@ -97,14 +97,16 @@ impl<'s> Problems<'s> {
     }
 }
 
-/// The name nearest to `word`, if one is near enough to be meant.
+/// The name nearest to `word`, if one is near enough to be meant. The case of letters counts only between names that
+/// are equally near.
 pub fn nearest<'n>(word: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
     let limit = (word.chars().count() / 3).max(1);
+    let folded = word.to_lowercase();
     names
         .into_iter()
-        .map(|name| (strsim::damerau_levenshtein(word, name), name))
+        .map(|name| (strsim::damerau_levenshtein(&folded, &name.to_lowercase()), name))
         .filter(|(distance, _)| *distance <= limit)
-        .min()
+        .min_by_key(|(distance, name)| (*distance, strsim::damerau_levenshtein(word, name), *name))
         .map(|(_, name)| name)
 }
 

@@ -1,7 +1,7 @@
 //! Where routes lead: pools, splits, redirects, answers.
 
 use super::sites::Context;
-use super::{find_pool, is_token, path, with_help};
+use super::{find_pool, is_token, path};
 use crate::file::decode::{Field, Named};
 use crate::file::raw;
 use crate::file::scalar::Share;
@@ -221,14 +221,15 @@ fn check_captures(text: &Text, at: Span, path: &PathPattern, context: &mut Conte
             context.problems.within(at, &format!("{{{name}}}")),
             format!("the path captures no `{name}`"),
         );
+        let literal = format!("`{{{{{name}}}` is the text itself");
         let help = match name.as_str() {
-            "rest" => Some("`{rest}` is what a path that ends in `/*` leaves open".to_owned()),
-            _ if names.is_empty() => Some(format!("a segment `{{{name}}}` in `path` captures it")),
+            "rest" => "`{rest}` is what a path that ends in `/*` leaves open".to_owned(),
+            _ if names.is_empty() => format!("a segment `{{{name}}}` in `path` captures it; {literal}"),
             _ => context
                 .problems
                 .nearest(name, names.iter().copied())
-                .or_else(|| Some(format!("captured here: {}", names.join(", ")))),
+                .unwrap_or_else(|| format!("captured here: {}; {literal}", names.join(", "))),
         };
-        context.problems.push(with_help(problem.label("not captured"), help));
+        context.problems.push(problem.label("not captured").help(help));
     }
 }

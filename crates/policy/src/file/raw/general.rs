@@ -398,14 +398,40 @@ impl Scalar for ListenAddress {
                 let address = SocketAddr::new(address.ip().to_canonical(), address.port());
                 Ok(ListenAddress { text: text.to_owned(), address, any: false })
             }
-            Err(_) if text.parse::<u16>().is_ok() => Err(Wrong::help(format!("write `:{text}`"))),
-            Err(_) => Err(Wrong::default()),
+            Err(_) => Err(listen_address_help(text)),
         }
     }
 
     fn schema() -> Value {
         json!({ "type": "string", "pattern": ":[0-9]{1,5}$" })
     }
+}
+
+fn listen_address_help(text: &str) -> Wrong {
+    if text.parse::<u16>().is_ok() {
+        return Wrong::help(format!("write `:{text}`"));
+    }
+    if let Some(port) = text.strip_prefix("*:") {
+        return Wrong::help(format!("write `:{port}` for every address of this machine"));
+    }
+    if text.starts_with("unix:") {
+        return Wrong::help("Unix sockets are not supported yet");
+    }
+    if text.contains("://") {
+        return Wrong::help("an address has no scheme");
+    }
+    match text.rsplit_once(':') {
+        Some((host, port)) if is_name(host) && port.parse::<u16>().is_ok() => Wrong::help(format!(
+            "names are not supported yet: write an address of this machine, or `:{port}`"
+        )),
+        _ => Wrong::default(),
+    }
+}
+
+/// Whether this looks like the name of a machine.
+pub fn is_name(host: &str) -> bool {
+    host.starts_with(|first: char| first.is_ascii_alphabetic())
+        && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Pools, servers, health checks, persistence.
 
-use super::{PoolTimeouts, read_as_map, record, shape_of};
+use super::{PoolTimeouts, is_name, read_as_map, record, shape_of};
 use crate::expression;
 use crate::file::decode::{Decode, Field, Names, OneOrMore, Problems, broken_record, record as read_record};
 use crate::file::scalar::{Count, Port, Scalar, StatusRange, Time, Weight, Wrong};
@@ -95,6 +95,14 @@ impl Scalar for ServerAddress {
 fn server_address_help(text: &str) -> Wrong {
     if text.contains("://") {
         return Wrong::help("an address has no scheme");
+    }
+    if text.starts_with("unix:") {
+        return Wrong::help("Unix sockets are not supported yet");
+    }
+    let name =
+        text.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()).map_or(text, |(name, _)| name);
+    if is_name(name) {
+        return Wrong::help("names are not supported yet, but for localhost: write the address that it has");
     }
     match text.parse::<std::net::IpAddr>() {
         Ok(std::net::IpAddr::V4(_)) => Wrong::help(format!("write the port: {text}:80")),

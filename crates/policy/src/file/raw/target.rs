@@ -111,7 +111,7 @@ impl Scalar for Text {
     fn parse(text: &str, _plain: bool) -> Result<Self, Wrong> {
         crate::text::parse(text).map(Text).map_err(|error| Wrong {
             message: Some(error.message),
-            help: None,
+            help: Some("`{{` stands for a brace that begins no value".to_owned()),
             offset: Some(error.offset),
         })
     }
