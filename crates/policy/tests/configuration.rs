@@ -381,3 +381,16 @@ fn names_that_routes_are_not_given_tell_them_apart() {
         ]
     );
 }
+
+#[test]
+fn a_file_is_read_once_whatever_it_is_called() {
+    let files = Memory::new(&[
+        (
+            "etc/tidegate.yaml",
+            "listeners: [':80']\ninclude: ['../etc/*.yaml', './a.yaml']\nsites: { b: { to: { status: 200 } } }\n",
+        ),
+        ("etc/a.yaml", "sites: { a: { to: { status: 200 } } }"),
+    ]);
+    let policy = policy_of(policy::load(&files, Path::new("etc/tidegate.yaml"), &environment));
+    assert_eq!(policy.sites.len(), 2);
+}

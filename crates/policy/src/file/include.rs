@@ -4,6 +4,7 @@ use super::substitute::substitute;
 use super::tree::{self, At, Entry, Kind, Node};
 use crate::source::{Diagnostic, Files, Source, SourceId, Sources, Span};
 use std::collections::{HashMap, HashSet};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// Keys that included files may have; all of them append.
@@ -29,6 +30,7 @@ pub fn read_all(
     found: &mut Vec<Diagnostic>,
 ) -> Option<Tree> {
     let mut reader = Reader { files, env, sources, found, seen: HashSet::new(), incomplete: false };
+    reader.seen.insert(files.real_path(path));
     let mut root = reader.file(path, None)?;
     if let Kind::Null = root.kind {
         root.kind = Kind::Map { entries: Vec::new(), braces: false };
@@ -44,7 +46,7 @@ struct Reader<'a> {
     env: &'a dyn Fn(&str) -> Option<String>,
     sources: &'a mut Sources,
     found: &'a mut Vec<Diagnostic>,
-    /// Every file is read once, however many patterns match it.
+    /// Every file is read once, however many patterns match it and whatever they call it.
     seen: HashSet<PathBuf>,
     incomplete: bool,
 }
@@ -52,7 +54,6 @@ struct Reader<'a> {
 impl Reader<'_> {
     /// One file's tree. `named` is the place that names it.
     fn file(&mut self, path: &Path, named: Option<Span>) -> Option<Node> {
-        self.seen.insert(path.to_owned());
         let id = SourceId(u32::try_from(self.sources.files.len()).unwrap_or(u32::MAX));
         let start = Span { source: id, start: 0, end: 0 };
         let (text, problem) = match self.contents(path) {
@@ -89,8 +90,17 @@ impl Reader<'_> {
             let matches = match self.files.glob(&folder.join(&pattern.value)) {
                 Ok(matches) => matches,
                 Err(error) => {
-                    let message = format!("cannot list `{}`: {error}", pattern.value);
-                    self.found.push(Diagnostic::error(pattern.at, message));
+                    let problem = match error.kind() {
+                        ErrorKind::NotFound => {
+                            let message = format!("the folder of `{}` is not there", pattern.value);
+                            Diagnostic::error(pattern.at, message).label("no such folder")
+                        }
+                        _ => {
+                            let message = format!("cannot list `{}`: {error}", pattern.value);
+                            Diagnostic::error(pattern.at, message)
+                        }
+                    };
+                    self.found.push(problem);
                     self.incomplete = true;
                     continue;
                 }
@@ -101,7 +111,7 @@ impl Reader<'_> {
                 self.incomplete = true;
             }
             for path in matches {
-                if !self.seen.contains(&path)
+                if self.seen.insert(self.files.real_path(&path))
                     && let Some(included) = self.file(&path, Some(pattern.at))
                 {
                     self.append(root, included);

@@ -23,8 +23,13 @@ pub trait Files {
     /// if it is there.
     ///
     /// # Errors
-    /// Whatever listing the folder gave.
+    /// Whatever listing the folder gave: also when it is written out and not there.
     fn glob(&self, pattern: &Path) -> std::io::Result<Vec<PathBuf>>;
+
+    /// The one name of a file that has several (`a.yaml`, `../etc/a.yaml`, a link), so that it is read once.
+    fn real_path(&self, path: &Path) -> PathBuf {
+        path.to_owned()
+    }
 }
 
 /// Which source a position is in: an index into [`Sources`].

@@ -27,6 +27,21 @@ impl Files for Folder {
     }
 }
 
+/// A path without `.` and `..`, as if there were no links.
+fn plain(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for component in path.components() {
+        match component {
+            std::path::Component::ParentDir => {
+                plain.pop();
+            }
+            std::path::Component::CurDir => {}
+            other => plain.push(other),
+        }
+    }
+    plain
+}
+
 /// Files in memory.
 #[derive(Default)]
 pub struct Memory(pub BTreeMap<PathBuf, Vec<u8>>);
@@ -40,11 +55,20 @@ impl Memory {
 
 impl Files for Memory {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        self.0.get(path).cloned().ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no such file"))
+        self.0
+            .get(&plain(path))
+            .cloned()
+            .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no such file"))
     }
 
     fn glob(&self, pattern: &Path) -> io::Result<Vec<PathBuf>> {
-        Ok(matching(self.0.keys().cloned().collect(), pattern))
+        let folder = pattern.parent().unwrap_or(Path::new(""));
+        let found = matching(self.0.keys().cloned().collect(), &plain(pattern));
+        Ok(found.iter().map(|path| folder.join(path.file_name().unwrap_or_default())).collect())
+    }
+
+    fn real_path(&self, path: &Path) -> PathBuf {
+        plain(path)
     }
 }
 
