@@ -2,6 +2,7 @@
 
 use super::{Bounds, Fact, ListenerId, Networks, Pool, PoolId, Timeouts, Tls};
 use crate::source::Span;
+use std::fmt;
 use std::time::Duration;
 
 /// What is served under one or more host names.
@@ -36,6 +37,17 @@ pub enum HostPattern {
     Wildcard(String),
     /// `'*'`.
     Any,
+}
+
+impl fmt::Display for HostPattern {
+    /// As it is written in the file: a name, `*.name` or `*`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            HostPattern::Exact(name) => f.write_str(name),
+            HostPattern::Wildcard(name) => write!(f, "*{name}"),
+            HostPattern::Any => f.write_str("*"),
+        }
+    }
 }
 
 /// A page of the operator's own for statuses that Tidegate itself answers.

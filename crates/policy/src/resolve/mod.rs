@@ -109,9 +109,3 @@ fn warn(policy: &Policy, pools_used: &[bool], problems: &mut Problems) {
         problems.push(problem.label("no route leads here"));
     }
 }
-
-/// Whether a text is a token of RFC 9110 section 5.6.2: the form of field and cookie names.
-fn is_token(text: &str) -> bool {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    !text.is_empty() && text.bytes().all(allowed)
-}

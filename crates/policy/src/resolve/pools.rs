@@ -1,6 +1,6 @@
 //! Pools: servers, health checks, persistence.
 
-use super::{PoolNames, general, is_token};
+use super::{PoolNames, general};
 use crate::file::decode::{Field, Problems};
 use crate::file::raw;
 use crate::file::tree::At;
@@ -10,6 +10,7 @@ use crate::model::{
 use crate::source::{Diagnostic, Span};
 use std::collections::HashMap;
 use std::time::Duration;
+use wire::field::is_token;
 
 /// Servers of one pool. Each choice may look at all of them; nobody has that many, and a larger list is made by a
 /// script that went wrong.
@@ -266,7 +267,7 @@ fn sticky_cookie(
     place: Place,
     problems: &mut Problems,
 ) -> StickyCookie {
-    if !is_token(&name.value) {
+    if !is_token(name.value.as_bytes()) {
         let problem = Diagnostic::error(name.at, format!("`{}` cannot be a cookie's name", name.value));
         problems.push(problem.label("expected letters, digits, - and _"));
     }

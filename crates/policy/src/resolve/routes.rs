@@ -1,13 +1,14 @@
 //! Routes: their conditions.
 
 use super::sites::Context;
-use super::{general, is_token, path, target};
+use super::{general, path, target};
 use crate::file::decode::{Field, Named};
 use crate::file::raw;
 use crate::file::tree::At;
 use crate::model::{Networks, OwnTimeouts, PathPattern, Route, Timeouts, ValueMatch};
 use crate::source::{Diagnostic, Span};
 use regex::bytes::RegexBuilder;
+use wire::field::is_token;
 
 /// Reads a route. `None` if a condition or its target is broken: nothing can be said of it then.
 pub fn resolve(
@@ -155,7 +156,7 @@ fn named_condition(
     kind: Kind,
     context: &mut Context,
 ) -> Option<(String, ValueMatch)> {
-    if kind != Kind::Query && !is_token(&name.value) {
+    if kind != Kind::Query && !is_token(name.value.as_bytes()) {
         let noun = if kind == Kind::Header { "field" } else { "cookie" };
         let problem = Diagnostic::error(name.at, format!("`{}` is not the name of a {noun}", name.value));
         context.problems.push(problem.label("no request can have it"));

@@ -1,13 +1,14 @@
 //! Where routes lead: pools, splits, redirects, answers.
 
 use super::sites::Context;
-use super::{find_pool, is_token, path};
+use super::{find_pool, path};
 use crate::file::decode::{Field, Named};
 use crate::file::raw;
 use crate::file::scalar::Share;
 use crate::file::tree::At;
 use crate::model::{Arm, Balance, Expression, Fact, PathPattern, PoolId, Sticky, Target, Text, TextPart};
 use crate::source::{Diagnostic, Span};
+use wire::field::is_token;
 
 /// Statuses of redirects whose client goes to the `Location` by itself.
 const REDIRECTS: [u16; 5] = [301, 302, 303, 307, 308];
@@ -191,7 +192,7 @@ fn answer(keys: &raw::TargetKeys, at: Span, path: &PathPattern, context: &mut Co
 }
 
 fn check_field_name(name: &At<String>, context: &mut Context) {
-    if !is_token(&name.value) {
+    if !is_token(name.value.as_bytes()) {
         let problem = Diagnostic::error(name.at, format!("`{}` is not the name of a field", name.value));
         context.problems.push(problem.label("expected letters, digits and -"));
     } else if FRAMING.contains(&name.value.to_ascii_lowercase().as_str()) {

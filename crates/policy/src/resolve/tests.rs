@@ -1,6 +1,6 @@
 //! The file's `tests:`: that what they speak of exists.
 
-use super::{Names, PoolNames, find_pool, is_token, with_help};
+use super::{Names, PoolNames, find_pool, with_help};
 use crate::file::decode::{Field, Problems};
 use crate::file::raw;
 use crate::file::tree::At;
@@ -8,6 +8,7 @@ use crate::model::{Expect, ExpectTo, Pool, Site, Test};
 use crate::source::Diagnostic;
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr};
+use wire::field::is_token;
 
 /// The client of a test that names none: an address for documentation (RFC 5737).
 const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
@@ -178,7 +179,7 @@ fn check(given: &At<String>, noun: &str, names: &Names<'_, ()>, problems: &mut P
 
 fn check_names(keys: &raw::TestKeys, problems: &mut Problems) {
     for (name, _) in [&keys.headers, &keys.cookies, &keys.expect_headers].into_iter().flat_map(raw::pairs) {
-        if !is_token(&name.value) {
+        if !is_token(name.value.as_bytes()) {
             let problem =
                 Diagnostic::error(name.at, format!("`{}` is not the name of a field or cookie", name.value));
             problems.push(problem.label("expected letters, digits, - and _"));
