@@ -312,6 +312,11 @@ impl<T> Default for Named<T> {
 pub trait Names {
     /// With an article: `a pool's name`.
     const NAMES: &'static str;
+
+    /// What a JSON Schema says of the names, and of how many there are; null for nothing.
+    fn rules() -> serde_json::Value {
+        serde_json::Value::Null
+    }
 }
 
 impl<T: Decode + Names> Decode for Named<T> {
@@ -325,6 +330,6 @@ impl<T: Decode + Names> Decode for Named<T> {
     }
 
     fn shape() -> Shape {
-        Shape::Named { names: T::NAMES, value: Box::new(T::shape()) }
+        Shape::Named { names: T::NAMES, rules: T::rules(), value: Box::new(T::shape()) }
     }
 }

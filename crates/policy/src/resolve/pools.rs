@@ -187,6 +187,10 @@ fn probe(own: &raw::Health, whole: Span, place: Place, problems: &mut Problems) 
                 let problem = Diagnostic::error(path.at, format!("`{}` is not a path", path.value));
                 problems.push(problem.label("expected a path such as /healthz, escaped where needed"));
             }
+            if let Some(expect) = own.expect.given().filter(|expect| expect.value.0.is_empty()) {
+                let problem = Diagnostic::error(expect.at, "no status at all");
+                problems.push(problem.label("no answer has one of an empty list"));
+            }
             let expect =
                 own.expect.value().map(|list| list.0.iter().map(|at| (at.value.0, at.value.1)).collect());
             Some(Probe::Http {

@@ -107,3 +107,39 @@ pub fn rendered(loaded: &Loaded) -> String {
         drawn.map(|diagnostic| policy::source::render(diagnostic, &loaded.sources, false)).collect();
     drawn.join("\n\n")
 }
+
+/// The folder of the whole project.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// The configurations that the documentation shows, each with the page that it is on.
+pub fn documented() -> Vec<(PathBuf, String)> {
+    let pages = std::fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let pages = pages.chain([root().join("README.md")]);
+    let pages = pages.filter(|page| page.extension().is_some_and(|end| end == "md"));
+    pages
+        .flat_map(|page| {
+            let text = std::fs::read_to_string(&page).unwrap();
+            blocks(&text).into_iter().map(move |block| (page.clone(), block)).collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+/// The folders of examples.
+pub fn examples() -> Vec<PathBuf> {
+    let folders = std::fs::read_dir(root().join("examples")).unwrap().map(|entry| entry.unwrap().path());
+    folders.filter(|folder| folder.join("tidegate.yaml").exists()).collect()
+}
+
+/// The YAML blocks of a Markdown text that are more than a comment.
+fn blocks(markdown: &str) -> Vec<String> {
+    let mut blocks = Vec::new();
+    for part in markdown.split("```yaml\n").skip(1) {
+        let block = part.split("```").next().unwrap_or_default();
+        if block.lines().any(|line| !line.trim_start().starts_with('#') && !line.trim().is_empty()) {
+            blocks.push(block.to_owned());
+        }
+    }
+    blocks
+}

@@ -285,7 +285,7 @@ impl Decode for AccessLog {
     }
 
     fn shape() -> Shape {
-        let schema = json!({ "enum": ["off", false, "stdout"] });
+        let schema = json!({ "enum": ["off", false, "false", "stdout"] });
         Shape::Either(vec![
             Shape::Scalar { words: "off, false or stdout", schema },
             shape_of::<AccessLogKeys>("AccessLog"),
@@ -403,7 +403,7 @@ impl Scalar for ListenAddress {
     }
 
     fn schema() -> Value {
-        json!({ "type": "string", "pattern": ":[0-9]{1,5}$" })
+        json!({ "type": "string", "pattern": "^(localhost|[0-9.]+|\\[[0-9a-zA-Z:.%]+\\])?:[0-9]{1,5}$" })
     }
 }
 

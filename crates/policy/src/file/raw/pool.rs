@@ -33,6 +33,10 @@ read_as_map!(Pool);
 
 impl Names for Pool {
     const NAMES: &'static str = "a pool's name";
+
+    fn rules() -> Value {
+        json!({ "propertyNames": { "not": { "enum": super::RESERVED } } })
+    }
 }
 
 record! {
@@ -231,7 +235,8 @@ impl Scalar for model::SameSite {
     }
 
     fn schema() -> Value {
-        json!({ "enum": ["lax", "strict", "none", "Lax", "Strict", "None"] })
+        let any_case = "^([Ll][Aa][Xx]|[Ss][Tt][Rr][Ii][Cc][Tt]|[Nn][Oo][Nn][Ee])$";
+        json!({ "type": "string", "pattern": any_case })
     }
 }
 
