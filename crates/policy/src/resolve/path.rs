@@ -39,11 +39,12 @@ pub fn resolve(path: &At<raw::Path>, problems: &mut Problems) -> Option<PathPatt
 
 /// An expression that must match the whole path.
 fn whole(text: &str, at: Span, problems: &mut Problems) -> Option<PathPattern> {
-    // Compiled by itself first, so that messages speak of what was written. It may end in a comment of `(?x)`, which a
+    // Parsed by itself first, so that messages speak of what was written. It may end in a comment of `(?x)`, which a
     // new line ends; without `(?x)` that would be a part of the expression.
     let compile = |text: &str| RegexBuilder::new(text).size_limit(REGEX_BYTES_MAX).build();
-    let anchored = || compile(&format!("^(?:{text})$")).or_else(|_| compile(&format!("^(?:{text}\n)$")));
-    match compile(text).and_then(|_| anchored()) {
+    let anchored = |_| compile(&format!("^(?:{text})$")).or_else(|_| compile(&format!("^(?:{text}\n)$")));
+    let parsed = regex_syntax::parse(text).map_err(|error| regex::Error::Syntax(error.to_string()));
+    match parsed.and_then(anchored) {
         Ok(regex) => {
             if let Err(why) = language::check(text) {
                 problems.push(impossible(&why, text, at));
