@@ -6,6 +6,7 @@
 //! refer to it.
 
 mod general;
+mod health;
 mod hosts;
 mod listeners;
 mod names;
@@ -15,8 +16,10 @@ mod pools;
 mod route_names;
 mod routes;
 mod sites;
+mod sticky;
 mod target;
 mod tests;
+mod together;
 
 use crate::file::decode::Problems;
 use crate::file::raw;
