@@ -6,7 +6,7 @@ mod common;
 
 use common::{Memory, environment, load, rendered};
 use policy::Loaded;
-use policy::model::{Balance, HostPattern, LogTarget, Policy, Probe, Sticky};
+use policy::model::{Balance, HostPattern, ListenerId, LogTarget, Policy, Probe, Sticky};
 use std::path::Path;
 use std::time::Duration;
 
@@ -292,4 +292,111 @@ fn positions_count_lines_and_characters_from_one() {
 fn free_ports_are_no_clash() {
     let policy = good("listeners: ['127.0.0.1:0', '127.0.0.1:0']\nsites: { a: { to: { status: 200 } } }\n");
     assert_eq!(policy.listeners.len(), 2);
+}
+
+#[test]
+fn addresses_of_two_families_are_no_clash() {
+    let listeners = "['0.0.0.0:80', '[::]:80', '127.0.0.1:81', '127.0.0.2:81', '[::1]:81', ':82']";
+    let policy = good(&format!("listeners: {listeners}\nsites: {{ a: {{ to: {{ status: 200 }} }} }}\n"));
+    assert_eq!(policy.listeners.len(), 6);
+}
+
+#[test]
+fn a_host_may_have_a_site_on_each_listener() {
+    let policy = good(
+        "listeners: [{ name: int, address: ':81' }, { name: pub, address: ':80' }]
+sites:
+  internal: { aliases: [a.com], listeners: [int], to: { status: 200 } }
+  a.com: { listeners: [pub], to: { status: 200 } }
+",
+    );
+    let index = policy::matching::Index::new(&policy);
+    let site = |listener| index.site(&policy, "a.com", Some(ListenerId(listener)), false).map(|site| site.0);
+    assert_eq!((site(0), site(1)), (Some(0), Some(1)));
+}
+
+#[test]
+fn an_expression_may_end_in_a_comment() {
+    let policy = good(&format!(
+        "{PLAIN}sites: {{ '*': {{ routes: [{{ path: {{ regex: '(?x) /a # all' }}, to: {{ status: 200 }} }}] }} }}\n"
+    ));
+    let fits = |path| policy::matching::path_fits(&policy.sites[0].routes[0].path, path);
+    assert!(fits("/a") && !fits("/ab") && !fits("/"));
+}
+
+#[test]
+fn a_health_check_of_another_kind_takes_nothing_over() {
+    let policy = good(&format!(
+        "{PLAIN}pools:
+  a: {{ servers: [10.0.0.1:80], health: {{ path: /h, expect: [200], host: x, every: 7s }} }}
+  b: {{ like: a, health: {{ tcp: true }} }}
+  c: {{ like: b, health: {{ path: /c }} }}
+  d: {{ like: a, health: {{ tcp: false }} }}
+sites: {{ '*': {{ to: {{ a: 25%, b: 25%, c: 25%, d: 25% }} }} }}
+"
+    ));
+    let health = |pool: usize| policy.pools[pool].health.as_ref().unwrap();
+    assert!((0..4).all(|pool| health(pool).every == Duration::from_secs(7)));
+    assert!(matches!(health(1).probe, Probe::Tcp));
+    assert!(matches!(&health(2).probe, Probe::Http { path, host: None, .. } if path == "/c"));
+    assert!(matches!(&health(3).probe, Probe::Http { path, host: Some(_), .. } if path == "/h"));
+}
+
+#[test]
+fn what_is_not_kept_is_counted() {
+    let sites: String = (0..600).map(|number| format!("  h{number}: {{ tu: app }}\n")).collect();
+    let loaded = load(&format!("{PLAIN}sites:\n{sites}"));
+    assert!(loaded.policy.is_none());
+    assert_eq!((loaded.diagnostics.len(), loaded.dropped), (500, 100));
+}
+
+#[test]
+fn names_that_routes_are_not_given_tell_them_apart() {
+    let policy = good(&format!(
+        "{PLAIN}sites:
+  '*':
+    routes:
+      - {{ path: /x, header: {{ x: a }}, to: {{ status: 200 }} }}
+      - {{ path: /x, header: {{ x: b }}, to: {{ status: 200 }} }}
+      - {{ path: /x, header: {{ x: {{ in: [c, d] }}, y: {{ not: {{ prefix: e }} }} }}, to: {{ status: 200 }} }}
+      - {{ method: [GET, put], query: {{ q: {{ regex: ^f }} }}, cookie: {{ c: {{ present: false }} }}, to: {{ status: 200 }} }}
+      - {{ client: [10.0.0.0/8, 192.0.2.1], to: {{ status: 200 }} }}
+      - {{ path: /y, header: {{ x: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa }}, to: {{ status: 200 }} }}
+      - {{ path: /y, header: {{ x: aaaaaaaaaaaaaaaaaaaaaaaaaaaaab }}, to: {{ status: 200 }} }}
+      - {{ path: /y, header: {{ x: aaaaaaaaaaaaaaaaaaaaaaaaaaaaac }}, to: {{ status: 200 }} }}
+      - {{ path: /w, timeouts: {{ total: 1s }}, to: {{ status: 200 }} }}
+      - {{ path: /z, name: /w, to: {{ status: 200 }} }}
+      - {{ to: {{ status: 200 }} }}
+"
+    ));
+    let names: Vec<_> = policy.sites[0].routes.iter().map(|route| route.name.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "/x header.x=a",
+            "/x header.x=b",
+            "/x header.x=c|d !header.y=e*",
+            "GET|PUT query.q~^f !cookie.c",
+            "client=10.0.0.0/8|192.0.2.1/32",
+            "/y header.x=aaaaaaaaaaaaaaaaaaaaaaaa…",
+            "/y header.x=aaaaaaaaaaaaaaaaaaaaaaaa… #2",
+            "/y header.x=aaaaaaaaaaaaaaaaaaaaaaaa… #3",
+            "/w #2",
+            "/w",
+            "*",
+        ]
+    );
+}
+
+#[test]
+fn a_file_is_read_once_whatever_it_is_called() {
+    let files = Memory::new(&[
+        (
+            "etc/tidegate.yaml",
+            "listeners: [':80']\ninclude: ['../etc/*.yaml', './a.yaml']\nsites: { b: { to: { status: 200 } } }\n",
+        ),
+        ("etc/a.yaml", "sites: { a: { to: { status: 200 } } }"),
+    ]);
+    let policy = policy_of(policy::load(&files, Path::new("etc/tidegate.yaml"), &environment));
+    assert_eq!(policy.sites.len(), 2);
 }

@@ -1,5 +1,7 @@
 //! Paths in normal form, queries, authorities (RFC 3986).
 
+use std::fmt::Write as _;
+
 /// Why a path is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UriError {
@@ -246,14 +248,22 @@ fn is_host_byte(byte: u8) -> bool {
 }
 
 /// Writes the host in the form in which hosts are compared to `out`, whatever was there: in lower case, without a dot
-/// at the end. Only for hosts that were found valid.
+/// at the end; IPv6 addresses in their shortest form (RFC 5952). Only for hosts that were found valid.
 pub fn normal_host(host: &[u8], out: &mut String) {
     out.clear();
     let host = match host {
         [name @ .., b'.'] if !name.is_empty() => name,
         name => name,
     };
-    out.push_str(std::str::from_utf8(host).unwrap_or_default());
+    let host = std::str::from_utf8(host).unwrap_or_default();
+    // Only an address has colons; `0::1` and `::1` are one.
+    if host.contains(':')
+        && let Ok(address) = host.parse::<std::net::Ipv6Addr>()
+        && write!(out, "{address}").is_ok()
+    {
+        return;
+    }
+    out.push_str(host);
     out.make_ascii_lowercase();
 }
 
@@ -364,8 +374,15 @@ mod tests {
             assert_eq!(split(bad), None, "{bad}");
         }
         let mut host = String::new();
-        for (text, expected) in [("Shop.Example.COM.", "shop.example.com"), ("a", "a"), (".", "."), ("", "")]
-        {
+        for (text, expected) in [
+            ("Shop.Example.COM.", "shop.example.com"),
+            ("a", "a"),
+            (".", "."),
+            ("", ""),
+            ("0::1", "::1"),
+            ("2001:DB8:0:0:1:0:0:0", "2001:db8:0:0:1::"),
+            ("::FFFF:10.0.0.1", "::ffff:10.0.0.1"),
+        ] {
             normal_host(text.as_bytes(), &mut host);
             assert_eq!(host, expected);
         }

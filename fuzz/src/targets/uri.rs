@@ -28,6 +28,7 @@ const WORDS: &[&str] = &[
     "a=1",
     "*",
     "[::1]",
+    "[0:0::0001]",
     ":80",
     "65536",
     "a.example",
@@ -115,6 +116,12 @@ fn check_authority(text: &[u8]) -> String {
     normal_host(authority.host, &mut normal);
     normal_host(normal.as_bytes(), &mut again);
     assert!(!normal.bytes().any(|byte| byte.is_ascii_uppercase()));
+    if is_v6 {
+        let address: std::net::Ipv6Addr = normal.parse().expect("an address stays one");
+        let text = std::str::from_utf8(authority.host).expect("an address is ASCII");
+        assert_eq!(text.parse(), Ok(address), "the address itself");
+        assert_eq!(normal, address.to_string(), "all spellings of an address are compared alike");
+    }
     assert!(again == normal || normal.ends_with('.'), "only names that end in two dots change twice");
     format!(
         "authority{}{}",

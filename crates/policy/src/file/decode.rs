@@ -10,7 +10,8 @@ use crate::source::{Diagnostic, Severity, Sources, Span};
 
 /// From this many errors (and warnings) on no more are kept: nobody reads them.
 const DIAGNOSTICS_MAX: usize = 500;
-/// From this many errors on nearest words are not searched for: each search looks at every name.
+/// From this many errors on nearest words are not searched for: each search looks at every name, which with 100,000
+/// names takes longer than all the rest.
 const SUGGESTIONS_MAX: usize = 50;
 
 /// Collects what is wrong.
@@ -18,14 +19,17 @@ const SUGGESTIONS_MAX: usize = 50;
 pub struct Problems<'s> {
     /// The files, for places within a text.
     pub sources: &'s Sources,
+    /// Whether a part of the configuration could not be read, so that what is not found may be there.
+    pub incomplete: bool,
     errors: Vec<Diagnostic>,
     warnings: Vec<Diagnostic>,
+    dropped: usize,
 }
 
 impl<'s> Problems<'s> {
     /// Nothing wrong yet.
     pub fn new(sources: &'s Sources) -> Problems<'s> {
-        Problems { sources, errors: Vec::new(), warnings: Vec::new() }
+        Problems { sources, incomplete: false, errors: Vec::new(), warnings: Vec::new(), dropped: 0 }
     }
 
     /// Adds one. What was said of the same place before (a value repeated through `like` or an alias) is not
@@ -36,14 +40,21 @@ impl<'s> Problems<'s> {
             Severity::Warning => &mut self.warnings,
         };
         let again = list.iter().any(|found| found.at == diagnostic.at && found.message == diagnostic.message);
-        if !again && list.len() < DIAGNOSTICS_MAX {
-            list.push(diagnostic);
+        match list.len() {
+            _ if again => {}
+            DIAGNOSTICS_MAX.. => self.dropped += 1,
+            _ => list.push(diagnostic),
         }
     }
 
     /// Number of errors so far, as far as they are kept.
     pub fn errors(&self) -> usize {
         self.errors.len()
+    }
+
+    /// Number of errors and warnings that were found and not kept.
+    pub fn dropped(&self) -> usize {
+        self.dropped
     }
 
     /// All of them, in the order of the files.
@@ -86,14 +97,16 @@ impl<'s> Problems<'s> {
     }
 }
 
-/// The name nearest to `word`, if one is near enough to be meant.
+/// The name nearest to `word`, if one is near enough to be meant. The case of letters counts only between names that
+/// are equally near.
 pub fn nearest<'n>(word: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
     let limit = (word.chars().count() / 3).max(1);
+    let folded = word.to_lowercase();
     names
         .into_iter()
-        .map(|name| (strsim::damerau_levenshtein(word, name), name))
+        .map(|name| (strsim::damerau_levenshtein(&folded, &name.to_lowercase()), name))
         .filter(|(distance, _)| *distance <= limit)
-        .min()
+        .min_by_key(|(distance, name)| (*distance, strsim::damerau_levenshtein(word, name), *name))
         .map(|(_, name)| name)
 }
 
@@ -104,6 +117,11 @@ pub trait Decode: Sized {
 
     /// What it looks like in the file.
     fn shape() -> Shape;
+
+    /// What takes the place of one that could not be read in a list, where others refer to it.
+    fn broken() -> Option<Self> {
+        None
+    }
 }
 
 /// The value of a key.
@@ -198,6 +216,13 @@ pub fn record<T: Record>(node: &Node, expected: &str, problems: &mut Problems) -
     Some(record)
 }
 
+/// A record that could not be read: nothing of it is missing, all is broken.
+pub fn broken_record<T: Record>() -> T {
+    let mut record = T::default();
+    T::KEYS.iter().for_each(|key| record.mark_broken(key));
+    record
+}
+
 /// A key that a record does not have.
 pub fn unknown_key(key: &At<String>, noun: &str, keys: &[&str], problems: &Problems) -> Diagnostic {
     let help = match problems.nearest(&key.value, keys.iter().copied()) {
@@ -247,8 +272,10 @@ impl<T: Decode> Decode for Vec<At<T>> {
 fn list<T: Decode>(items: &[Node], problems: &mut Problems) -> Option<Vec<At<T>>> {
     let read: Vec<_> = items
         .iter()
-        .filter(|item| !matches!(item.kind, Kind::Broken))
-        .filter_map(|item| T::decode(item, problems).map(|value| At { value, at: item.at }))
+        .filter_map(|item| {
+            let read = if let Kind::Broken = item.kind { None } else { T::decode(item, problems) };
+            read.or_else(T::broken).map(|value| At { value, at: item.at })
+        })
         .collect();
     (items.is_empty() || !read.is_empty()).then_some(read)
 }
@@ -285,6 +312,11 @@ impl<T> Default for Named<T> {
 pub trait Names {
     /// With an article: `a pool's name`.
     const NAMES: &'static str;
+
+    /// What a JSON Schema says of the names, and of how many there are; null for nothing.
+    fn rules() -> serde_json::Value {
+        serde_json::Value::Null
+    }
 }
 
 impl<T: Decode + Names> Decode for Named<T> {
@@ -298,6 +330,6 @@ impl<T: Decode + Names> Decode for Named<T> {
     }
 
     fn shape() -> Shape {
-        Shape::Named { names: T::NAMES, value: Box::new(T::shape()) }
+        Shape::Named { names: T::NAMES, rules: T::rules(), value: Box::new(T::shape()) }
     }
 }

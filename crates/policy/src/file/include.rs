@@ -4,6 +4,7 @@ use super::substitute::substitute;
 use super::tree::{self, At, Entry, Kind, Node};
 use crate::source::{Diagnostic, Files, Source, SourceId, Sources, Span};
 use std::collections::{HashMap, HashSet};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// Keys that included files may have; all of them append.
@@ -11,24 +12,33 @@ const APPENDED: &[&str] = &["listeners", "pools", "sites", "tests"];
 /// A file larger than this is no configuration; positions are 32 bit numbers.
 const FILE_BYTES_MAX: usize = 256 << 20;
 
-/// Reads `path` and what it includes into one tree. `None` if a file cannot be read as YAML: what is missing
-/// then would only cause errors that are none.
+/// What all files amount to.
+pub struct Tree {
+    /// The file, with what others append to it.
+    pub root: Node,
+    /// Whether a part could not be read: what is not found in `root` may be there.
+    pub incomplete: bool,
+}
+
+/// Reads `path` and what it includes into one tree. `None` if the file itself cannot be read as YAML: nothing is
+/// known then.
 pub fn read_all(
     files: &dyn Files,
     path: &Path,
     env: &dyn Fn(&str) -> Option<String>,
     sources: &mut Sources,
     found: &mut Vec<Diagnostic>,
-) -> Option<Node> {
-    let mut reader = Reader { files, env, sources, found, seen: HashSet::new(), broken: false };
+) -> Option<Tree> {
+    let mut reader = Reader { files, env, sources, found, seen: HashSet::new(), incomplete: false };
+    reader.seen.insert(files.real_path(path));
     let mut root = reader.file(path, None)?;
     if let Kind::Null = root.kind {
         root.kind = Kind::Map { entries: Vec::new(), braces: false };
     }
     reader.includes(&mut root);
-    let broken = reader.broken;
+    let incomplete = reader.incomplete;
     repeated_pools(&root, found);
-    (!broken).then_some(root)
+    Some(Tree { root, incomplete })
 }
 
 struct Reader<'a> {
@@ -36,49 +46,41 @@ struct Reader<'a> {
     env: &'a dyn Fn(&str) -> Option<String>,
     sources: &'a mut Sources,
     found: &'a mut Vec<Diagnostic>,
-    /// Every file is read once, however many patterns match it.
+    /// Every file is read once, however many patterns match it and whatever they call it.
     seen: HashSet<PathBuf>,
-    broken: bool,
+    incomplete: bool,
 }
 
 impl Reader<'_> {
     /// One file's tree. `named` is the place that names it.
     fn file(&mut self, path: &Path, named: Option<Span>) -> Option<Node> {
-        self.seen.insert(path.to_owned());
         let id = SourceId(u32::try_from(self.sources.files.len()).unwrap_or(u32::MAX));
-        let text = self.text(path);
-        let (text, problem) = match text {
-            Ok(text) => (text, None),
-            Err(problem) => (String::new(), Some(problem)),
+        let start = Span { source: id, start: 0, end: 0 };
+        let (text, problem) = match self.contents(path) {
+            Ok(bytes) => as_text(id, bytes),
+            Err(problem) => {
+                let message = format!("cannot read `{}`: {problem}", path.display());
+                (String::new(), Some(Diagnostic::error(named.unwrap_or(start), message)))
+            }
         };
         self.sources.files.push(Source { path: path.to_owned(), text });
         if let Some(problem) = problem {
-            let at = named.unwrap_or(Span { source: id, start: 0, end: 0 });
-            self.found.push(Diagnostic::error(at, format!("cannot read `{}`: {problem}", path.display())));
-            self.broken = true;
+            self.found.push(problem);
+            self.incomplete = true;
             return None;
         }
         let text = &self.sources.files[id.0 as usize].text;
         let node = tree::read(id, text, self.found);
-        self.broken |= node.is_none();
+        self.incomplete |= node.is_none();
         node.map(|mut node| {
             substitute(&mut node, self.env, self.found);
             node
         })
     }
 
-    fn text(&self, path: &Path) -> Result<String, String> {
+    fn contents(&self, path: &Path) -> Result<Vec<u8>, String> {
         let bytes = self.files.read(path).map_err(|error| error.to_string())?;
-        if bytes.len() > FILE_BYTES_MAX {
-            return Err("it is larger than 256 MiB".to_owned());
-        }
-        String::from_utf8(bytes).map_err(|error| {
-            let line = 1 + error.as_bytes()[..error.utf8_error().valid_up_to()]
-                .iter()
-                .filter(|&&byte| byte == b'\n')
-                .count();
-            format!("line {line} is not UTF-8")
-        })
+        if bytes.len() > FILE_BYTES_MAX { Err("it is larger than 256 MiB".to_owned()) } else { Ok(bytes) }
     }
 
     /// Appends what the root includes.
@@ -88,17 +90,28 @@ impl Reader<'_> {
             let matches = match self.files.glob(&folder.join(&pattern.value)) {
                 Ok(matches) => matches,
                 Err(error) => {
-                    let message = format!("cannot list `{}`: {error}", pattern.value);
-                    self.found.push(Diagnostic::error(pattern.at, message));
+                    let problem = match error.kind() {
+                        ErrorKind::NotFound => {
+                            let message = format!("the folder of `{}` is not there", pattern.value);
+                            Diagnostic::error(pattern.at, message).label("no such folder")
+                        }
+                        _ => {
+                            let message = format!("cannot list `{}`: {error}", pattern.value);
+                            Diagnostic::error(pattern.at, message)
+                        }
+                    };
+                    self.found.push(problem);
+                    self.incomplete = true;
                     continue;
                 }
             };
             if matches.is_empty() && !pattern.value.contains(['*', '?']) {
                 let message = format!("`{}` is not there", pattern.value);
                 self.found.push(Diagnostic::error(pattern.at, message).label("no such file"));
+                self.incomplete = true;
             }
             for path in matches {
-                if !self.seen.contains(&path)
+                if self.seen.insert(self.files.real_path(&path))
                     && let Some(included) = self.file(&path, Some(pattern.at))
                 {
                     self.append(root, included);
@@ -114,6 +127,7 @@ impl Reader<'_> {
             Kind::Map { entries, .. } => entries,
             Kind::Null => return,
             _ => {
+                self.incomplete = true;
                 self.found.push(
                     Diagnostic::error(at, "an included file is a map").label("expected `pools:`, `sites:` …"),
                 );
@@ -144,6 +158,7 @@ impl Reader<'_> {
             (Kind::Null, kind) => present.value = Node { at: entry.value.at, kind },
             (_, Kind::Null) => {}
             (there, _) => {
+                self.incomplete = true;
                 let expected = if matches!(there, Kind::List(_)) { "a list" } else { "a map" };
                 let problem = Diagnostic::error(
                     entry.value.at,
@@ -153,6 +168,24 @@ impl Reader<'_> {
             }
         }
     }
+}
+
+/// The text of a file; where it is not UTF-8, what can be shown of it, and where it goes wrong.
+fn as_text(source: SourceId, bytes: Vec<u8>) -> (String, Option<Diagnostic>) {
+    let error = match String::from_utf8(bytes) {
+        Ok(text) => return (text, None),
+        Err(error) => error,
+    };
+    let start = error.utf8_error().valid_up_to();
+    let byte = error.as_bytes()[start];
+    // What comes before is as it was, so the place is the same.
+    let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+    let end = start + char::REPLACEMENT_CHARACTER.len_utf8();
+    let problem =
+        Diagnostic::error(Span { source, start: start as u32, end: end as u32 }, "this is not UTF-8")
+            .label(format!("the byte 0x{byte:02X}"))
+            .help("save the file as UTF-8");
+    (text, Some(problem))
 }
 
 /// The patterns under `include`. Other shapes are refused later, as the types are read.

@@ -10,14 +10,16 @@ use crate::source::{Diagnostic, Span};
 use std::collections::HashMap;
 
 /// Replaces every pool that has `like` by what it then amounts to.
-pub fn inherit(root: &mut Node, found: &mut Vec<Diagnostic>) {
+///
+/// `incomplete`: pools that are not found may be in a file that could not be read.
+pub fn inherit(root: &mut Node, incomplete: bool, found: &mut Vec<Diagnostic>) {
     let Kind::Map { entries, .. } = &mut root.kind else { return };
     let Some(pools) = entries.iter_mut().find(|entry| entry.key.value == "pools") else { return };
     let Kind::Map { entries: pools, .. } = &mut pools.value.kind else { return };
     if pools.iter().all(|pool| base_name(&pool.value).is_none()) {
         return;
     }
-    let merged = Inheritance::new(pools, found).merge_all();
+    let merged = Inheritance::new(pools, incomplete, found).merge_all();
     for (pool, merged) in pools.iter_mut().zip(merged) {
         if let Some(merged) = merged {
             pool.value = merged;
@@ -47,14 +49,16 @@ struct Inheritance<'p> {
     names: HashMap<&'p str, usize>,
     state: Vec<State>,
     merged: Vec<Option<Node>>,
+    incomplete: bool,
     found: &'p mut Vec<Diagnostic>,
 }
 
 impl<'p> Inheritance<'p> {
-    fn new(pools: &'p [Entry], found: &'p mut Vec<Diagnostic>) -> Self {
+    fn new(pools: &'p [Entry], incomplete: bool, found: &'p mut Vec<Diagnostic>) -> Self {
         let names = pools.iter().enumerate().map(|(index, pool)| (pool.key.value.as_str(), index)).collect();
         let count = pools.len();
-        Inheritance { pools, names, state: vec![State::Untouched; count], merged: vec![None; count], found }
+        let (state, merged) = (vec![State::Untouched; count], vec![None; count]);
+        Inheritance { pools, names, state, merged, incomplete, found }
     }
 
     fn merge_all(mut self) -> Vec<Option<Node>> {
@@ -91,7 +95,7 @@ impl<'p> Inheritance<'p> {
     fn base(&mut self, index: usize) -> Option<usize> {
         let name = base_name(&self.pools[index].value)?;
         let base = self.names.get(name.value).copied();
-        if base.is_none() {
+        if base.is_none() && !self.incomplete {
             let problem = Diagnostic::error(name.at, format!("no pool is named `{}`", name.value));
             let problem = problem.label("unknown pool");
             self.found.push(match nearest(name.value, self.names.keys().copied()) {
@@ -128,8 +132,12 @@ impl<'p> Inheritance<'p> {
             }
             None => own.clone(),
         };
-        if let Kind::Map { entries, .. } = &mut merged.kind {
-            entries.retain(|entry| entry.key.value != "like");
+        if let (None, Kind::Map { entries, .. }) = (base, &mut merged.kind)
+            && own.entry("servers").is_none()
+        {
+            // They would have come from the other pool: broken as that is, they are not missing.
+            let key = At { value: "servers".to_owned(), at: name.at };
+            entries.push(Entry { key, value: Node { at: name.at, kind: Kind::Broken } });
         }
         self.merged[index] = Some(merged);
     }
@@ -154,10 +162,8 @@ fn merge_nodes(key: &str, base: &Node, own: &Node) -> Node {
     };
     let mut entries: Vec<Entry> = Vec::with_capacity(under.len() + over.len());
     for entry in under {
-        if key == "health" && overruled(&entry.key.value, over) {
-            continue;
-        }
         match own.entry(&entry.key.value) {
+            None if key == "health" && overruled(&entry.key.value, own) => {}
             Some(own) => entries.push(Entry {
                 key: own.key.clone(),
                 value: merge_nodes(&entry.key.value, &entry.value, &own.value),
@@ -182,14 +188,18 @@ fn is_other_kind(base: &Node, own: &Node) -> bool {
     own.entry("by").is_some() && base_has("cookie") || own.entry("cookie").is_some() && base_has("by")
 }
 
-/// Whether a health check by path gives way to one that only connects, or the other way round.
-fn overruled(key: &str, over: &[Entry]) -> bool {
-    let rival = match key {
-        "tcp" => "path",
-        "path" => "tcp",
-        _ => return false,
+/// Whether a key of a health check gives way to the other kind of check: one by path to one that only connects, with
+/// all that belongs to a path, or the other way round.
+fn overruled(key: &str, own: &Node) -> bool {
+    let connects = || {
+        let tcp = own.entry("tcp").map(|entry| &entry.value.kind);
+        tcp.is_some_and(|kind| !matches!(kind, Kind::Scalar { text, .. } if text == "false"))
     };
-    over.iter().any(|entry| entry.key.value == rival)
+    match key {
+        "path" | "expect" | "host" => connects(),
+        "tcp" => own.entry("path").is_some(),
+        _ => false,
+    }
 }
 
 /// The keys that a short form stands for.

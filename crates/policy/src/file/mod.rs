@@ -2,8 +2,8 @@
 //!
 //! The steps of [`load`]: read the text strictly ([`tree`]), replace `${NAME}`, append included files
 //! (`include`), let pools inherit (`like`), read the typed mirror ([`raw`]), and hand it to
-//! [`resolve`]. Only broken YAML ends early; every other mistake is collected, so that one run
-//! shows them all.
+//! [`resolve`]. Only broken YAML in the file itself ends early; every other mistake is collected, so
+//! that one run shows them all.
 
 pub mod decode;
 mod include;
@@ -30,8 +30,11 @@ pub struct Loaded {
     pub draft: Option<model::Policy>,
     /// The files that were read; positions refer to them.
     pub sources: Sources,
-    /// Errors and warnings in the order of the files.
+    /// Errors and warnings in the order of the files: of each the first 500. From the fiftieth error on no nearest
+    /// words are looked for.
     pub diagnostics: Vec<Diagnostic>,
+    /// How many more there are.
+    pub dropped: usize,
 }
 
 impl Loaded {
@@ -47,17 +50,19 @@ pub fn load(files: &dyn Files, path: &Path, env: &dyn Fn(&str) -> Option<String>
     let mut sources = Sources::default();
     let mut found = Vec::new();
     let root = include::read_all(files, path, env, &mut sources, &mut found);
-    let (policy, draft, diagnostics) = match root {
-        Some(mut root) => {
-            like::inherit(&mut root, &mut found);
+    let (policy, draft, diagnostics, dropped) = match root {
+        Some(include::Tree { mut root, incomplete }) => {
+            like::inherit(&mut root, incomplete, &mut found);
             let mut problems = Problems::new(&sources);
+            problems.incomplete = incomplete;
             found.into_iter().for_each(|diagnostic| problems.push(diagnostic));
             let file = raw::File::decode(&root, &mut problems);
             let policy = file.map(|file| resolve::resolve(&file, files, env, &mut problems));
             let (policy, draft) = if problems.errors() == 0 { (policy, None) } else { (None, policy) };
-            (policy, draft, problems.into_sorted())
+            let dropped = problems.dropped();
+            (policy, draft, problems.into_sorted(), dropped)
         }
-        None => (None, None, found),
+        None => (None, None, found, 0),
     };
-    Loaded { policy, draft, sources, diagnostics }
+    Loaded { policy, draft, sources, diagnostics, dropped }
 }

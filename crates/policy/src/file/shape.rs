@@ -20,6 +20,8 @@ pub enum Shape {
     Named {
         /// What the names are, with an article: `a pool's name`.
         names: &'static str,
+        /// What a JSON Schema says of the names, and of how many there are; null for nothing.
+        rules: Value,
         /// What stands under each.
         value: Box<Shape>,
     },

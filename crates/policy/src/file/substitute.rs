@@ -1,6 +1,6 @@
 //! `${NAME}` in keys and values: replaced from the environment, only where it is so written.
 
-use super::tree::{Entry, Kind, Node};
+use super::tree::{self, Entry, Kind, Node};
 use crate::source::{Diagnostic, Span};
 
 /// Replaces every `${NAME}` in a tree. `$${` stands for `${` itself.
@@ -9,39 +9,72 @@ pub fn substitute(node: &mut Node, env: &dyn Fn(&str) -> Option<String>, problem
     match &mut node.kind {
         Kind::Null | Kind::Broken => {}
         Kind::Scalar { text, .. } => {
-            if !replace(text, at, env, problems) {
+            if replace(text, at, env, problems) == Replaced::Failed {
                 node.kind = Kind::Broken;
             }
         }
         Kind::List(items) => items.iter_mut().for_each(|item| substitute(item, env, problems)),
         Kind::Map { entries, .. } => {
-            for Entry { key, value } in entries {
-                replace(&mut key.value, key.at, env, problems);
+            let mut keys = Keys::default();
+            for Entry { key, value } in entries.iter_mut() {
+                keys.note(replace(&mut key.value, key.at, env, problems));
                 substitute(value, env, problems);
+            }
+            if keys.replaced {
+                tree::unique(entries, problems);
+            }
+            // Nobody knows which key it was meant to be.
+            if keys.broken {
+                node.kind = Kind::Broken;
             }
         }
     }
 }
 
-/// Whether the text could be replaced.
+/// What became of the keys of a map.
+#[derive(Default)]
+struct Keys {
+    /// Some are others than written, so that two may now be one.
+    replaced: bool,
+    broken: bool,
+}
+
+impl Keys {
+    fn note(&mut self, replaced: Replaced) {
+        self.replaced |= replaced == Replaced::Yes;
+        self.broken |= replaced == Replaced::Failed;
+    }
+}
+
+/// Whether variables were replaced in a text.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Replaced {
+    /// There are none.
+    No,
+    Yes,
+    /// One is not set, or not written well.
+    Failed,
+}
+
+/// Replaces the variables in one text.
 fn replace(
     text: &mut String,
     at: Span,
     env: &dyn Fn(&str) -> Option<String>,
     problems: &mut Vec<Diagnostic>,
-) -> bool {
+) -> Replaced {
     if !text.contains("${") {
-        return true;
+        return Replaced::No;
     }
     match replaced(text, env) {
         Ok(new) => {
             *text = new;
-            true
+            Replaced::Yes
         }
         Err(wrong) => {
             let problem = Diagnostic::error(at, wrong);
             problems.push(problem.help("`$${` stands for the two characters `${`"));
-            false
+            Replaced::Failed
         }
     }
 }

@@ -227,7 +227,8 @@ impl Builder<'_, '_> {
             Content::List(items) => Kind::List(items),
             Content::Map { broken: true, .. } => Kind::Broken,
             Content::Map { entries, braces, .. } => {
-                let entries = self.unique(entries);
+                let mut entries = entries;
+                unique(&mut entries, self.found);
                 Kind::Map { entries, braces }
             }
         };
@@ -275,17 +276,16 @@ impl Builder<'_, '_> {
             },
         }
     }
+}
 
-    /// Reports keys that a map has twice, and keeps the first of each.
-    fn unique(&mut self, mut entries: Vec<Entry>) -> Vec<Entry> {
-        let doubles = duplicates(&entries);
-        for &(second, first) in &doubles {
-            self.found.push(yaml_error::duplicate(&entries[second].key, entries[first].key.at));
-        }
-        for &(second, _) in doubles.iter().rev() {
-            entries.remove(second);
-        }
-        entries
+/// Reports keys that a map has twice, and keeps the first of each.
+pub fn unique(entries: &mut Vec<Entry>, found: &mut Vec<Diagnostic>) {
+    let doubles = duplicates(entries);
+    for &(second, first) in &doubles {
+        found.push(yaml_error::duplicate(&entries[second].key, entries[first].key.at));
+    }
+    for &(second, _) in doubles.iter().rev() {
+        entries.remove(second);
     }
 }
 

@@ -59,6 +59,10 @@ fn words(error: &ScanError, line: &str) -> (String, Option<String>) {
             "a second `: ` within one line",
             "a text that holds `: ` needs quotes; a key that belongs to a map begins a new line or stands within { }",
         ),
+        ErrorKind::DirectiveDisallowed if line.starts_with("%YAML") => quote(
+            "directives (`%`) are not read",
+            "leave this line and the `---` out: every file is YAML 1.2",
+        ),
         ErrorKind::DirectiveDisallowed
         | ErrorKind::MissingDirectiveName
         | ErrorKind::InvalidDirectiveName => {

@@ -5,6 +5,7 @@
 //! written wins, as if all had been tried in order.
 
 mod conditions;
+pub(crate) mod language;
 mod reach;
 mod trie;
 

@@ -2,6 +2,7 @@
 
 use super::{Bounds, Fact, ListenerId, Networks, Pool, PoolId, Timeouts, Tls};
 use crate::source::Span;
+use std::fmt;
 use std::time::Duration;
 
 /// What is served under one or more host names.
@@ -36,6 +37,17 @@ pub enum HostPattern {
     Wildcard(String),
     /// `'*'`.
     Any,
+}
+
+impl fmt::Display for HostPattern {
+    /// As it is written in the file: a name, `*.name` or `*`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            HostPattern::Exact(name) => f.write_str(name),
+            HostPattern::Wildcard(name) => write!(f, "*{name}"),
+            HostPattern::Any => f.write_str("*"),
+        }
+    }
 }
 
 /// A page of the operator's own for statuses that Tidegate itself answers.
@@ -148,6 +160,22 @@ pub enum ValueMatch {
     In(Vec<String>),
     /// Not so; a missing value fulfils `not`.
     Not(Box<ValueMatch>),
+}
+
+impl ValueMatch {
+    /// The same condition in the one form that says it, so that two that mean the same look the same.
+    pub fn simplified(self) -> ValueMatch {
+        match self {
+            ValueMatch::Not(inner) => match inner.simplified() {
+                ValueMatch::Not(inner) => *inner,
+                ValueMatch::Present(present) => ValueMatch::Present(!present),
+                inner => ValueMatch::Not(Box::new(inner)),
+            },
+            ValueMatch::Prefix(text) if text.is_empty() => ValueMatch::Present(true),
+            ValueMatch::In(mut texts) if texts.len() == 1 => ValueMatch::Exact(texts.remove(0)),
+            other => other,
+        }
+    }
 }
 
 /// Where a route leads.

@@ -1,8 +1,8 @@
-//! Hosts of sites: their form, and that no two sites claim one.
+//! Hosts of sites: their form, and that no two sites claim one on one listener.
 
 use crate::file::decode::Problems;
 use crate::file::tree::At;
-use crate::model::HostPattern;
+use crate::model::{HostPattern, ListenerId};
 use crate::source::{Diagnostic, Span};
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -20,7 +20,8 @@ pub fn pattern(host: &At<String>, problems: &mut Problems) -> Option<HostPattern
     }
 }
 
-fn read(text: &str) -> Result<HostPattern, (&'static str, Option<String>)> {
+/// The host of a text, or what is wrong with it and what to write.
+pub fn read(text: &str) -> Result<HostPattern, (&'static str, Option<String>)> {
     if text == "*" {
         return Ok(HostPattern::Any);
     }
@@ -78,21 +79,48 @@ fn check_name(name: &str) -> Result<(), (&'static str, Option<String>)> {
     if name.split('.').all(label) { Ok(()) } else { Err(("letters, digits, - and dots make a name", None)) }
 }
 
-/// Hosts that sites have claimed so far.
+/// Hosts that sites have claimed so far. Two sites may have one host where no listener serves both.
 #[derive(Debug, Default)]
-pub struct Claims {
-    hosts: HashMap<HostPattern, Span>,
+pub struct Claims<'l> {
+    hosts: HashMap<HostPattern, Vec<Claim<'l>>>,
 }
 
-impl Claims {
-    /// Notes a site's host; reports one that is taken.
-    pub fn claim(&mut self, pattern: &HostPattern, host: &At<String>, problems: &mut Problems) {
-        if let Some(first) = self.hosts.get(pattern) {
+#[derive(Debug)]
+struct Claim<'l> {
+    at: Span,
+    /// Whether the host is the site's key, which is its name in logs and tests.
+    is_key: bool,
+    listeners: Option<&'l [ListenerId]>,
+}
+
+impl<'l> Claims<'l> {
+    /// Notes a host of a site that is served on some listeners (`None`: on all); reports one that is taken there.
+    pub fn claim(
+        &mut self,
+        pattern: &HostPattern,
+        host: &At<String>,
+        is_key: bool,
+        listeners: Option<&'l [ListenerId]>,
+        problems: &mut Problems,
+    ) {
+        let claim = Claim { at: host.at, is_key, listeners };
+        let claims = self.hosts.entry(pattern.clone()).or_default();
+        if let Some(first) = claims.iter().find(|earlier| earlier.collides(&claim)) {
             let problem = Diagnostic::error(host.at, format!("the host `{}` is there twice", host.value));
-            problems.push(problem.label("again here").other(*first, "first here"));
+            problems.push(problem.label("again here").other(first.at, "first here"));
         } else {
-            self.hosts.insert(pattern.clone(), host.at);
+            claims.push(claim);
         }
+    }
+}
+
+impl Claim<'_> {
+    fn collides(&self, other: &Claim) -> bool {
+        let meet = match (self.listeners, other.listeners) {
+            (Some(one), Some(other)) => one.iter().any(|listener| other.contains(listener)),
+            _ => true,
+        };
+        meet || (self.is_key && other.is_key)
     }
 }
 

@@ -1,10 +1,10 @@
 //! Listeners: their defaults, names, and addresses that cannot be bound twice.
 
-use super::general;
-use crate::file::decode::Problems;
+use super::{Names, general};
+use crate::file::decode::{Field, Problems};
 use crate::file::raw;
 use crate::file::tree::At;
-use crate::model::{Bounds, Listener, Timeouts};
+use crate::model::{Bounds, Listener, ListenerId, Timeouts};
 use crate::source::{Diagnostic, Span};
 use std::net::{Ipv6Addr, SocketAddr};
 
@@ -16,6 +16,9 @@ pub fn resolve(
     problems: &mut Problems,
 ) -> Vec<Listener> {
     let Some(given) = file.listeners.given() else {
+        if in_doubt(file, problems) {
+            return Vec::new();
+        }
         let default = |port, tls| Listener {
             name: format!(":{port}"),
             address: (Ipv6Addr::UNSPECIFIED, port).into(),
@@ -36,6 +39,42 @@ pub fn resolve(
     same_addresses(&listeners, problems);
     same_names(&listeners, problems);
     listeners
+}
+
+/// The listeners by name, in step with what [`resolve`] returns.
+pub fn names<'f>(file: &'f raw::File, problems: &Problems) -> Names<'f, ListenerId> {
+    let mut names = Names::new(problems);
+    match &file.listeners {
+        Field::Broken => names.doubt(),
+        Field::Absent => {
+            names.add(":80", Some(ListenerId(0)));
+            names.add(":443", Some(ListenerId(1)));
+        }
+        Field::Given(_) => {}
+    }
+    let mut next = 0;
+    for At { value: own, .. } in file.listeners.value().map(Vec::as_slice).unwrap_or_default() {
+        let id = own.address.given().map(|_| ListenerId(next));
+        next += usize::from(id.is_some());
+        match (own.name.value(), own.address.value()) {
+            (Some(name), _) => names.add(name, id),
+            (None, Some(address)) if own.name.is_absent() => names.add(&address.text, id),
+            _ => names.doubt(),
+        }
+    }
+    names
+}
+
+/// Whether there may be listeners that could not be read, or ones that are meant for TLS.
+pub fn in_doubt(file: &raw::File, problems: &Problems) -> bool {
+    let broken = |own: &At<raw::Listener>| {
+        own.value.address.given().is_none() || matches!(own.value.tls, Field::Broken)
+    };
+    match &file.listeners {
+        Field::Absent => problems.incomplete,
+        Field::Broken => true,
+        Field::Given(given) => problems.incomplete || given.value.iter().any(broken),
+    }
 }
 
 fn listener(
@@ -60,23 +99,31 @@ fn listener(
     })
 }
 
-/// The whole of IPv6 takes IPv4 too, so its addresses collide with those of IPv4.
-fn binding(address: SocketAddr) -> (Option<std::net::IpAddr>, u16) {
-    let ip = address.ip().to_canonical();
-    ((!ip.is_unspecified()).then_some(ip), address.port())
+/// Whether two listeners cannot both be bound. Without a host (`:443`) an address takes IPv6 and IPv4; one that is
+/// written out takes its own family only, so `[::]:443` and `0.0.0.0:443` go together.
+fn collide(one: &Listener, other: &Listener) -> bool {
+    let (a, b) = (one.address, other.address);
+    // Port 0 is a free port, another one each time.
+    if a.port() != b.port() || a.port() == 0 {
+        return false;
+    }
+    let whole = |address: SocketAddr| address.ip().is_unspecified();
+    one.any_address || other.any_address || a == b || (a.is_ipv4() == b.is_ipv4() && (whole(a) || whole(b)))
 }
 
 fn same_addresses(listeners: &[Listener], problems: &mut Problems) {
     for (index, later) in listeners.iter().enumerate() {
-        let clash = |earlier: &&Listener| binding(earlier.address) == binding(later.address);
-        // Port 0 is a free port, another one each time.
-        if later.address.port() != 0
-            && let Some(earlier) = listeners[..index].iter().find(clash)
-        {
-            let message = format!("port {} is in use by another listener", later.address.port());
-            let problem = Diagnostic::error(later.at, message).label("the same address again");
-            problems.push(problem.other(earlier.at, "first here"));
+        let Some(earlier) = listeners[..index].iter().find(|earlier| collide(earlier, later)) else {
+            continue;
+        };
+        let message = format!("port {} is in use by another listener", later.address.port());
+        let problem = Diagnostic::error(later.at, message);
+        if earlier.address == later.address {
+            problems.push(problem.label("the same address again").other(earlier.at, "first here"));
+            continue;
         }
+        let problem = problem.label("this address and the other overlap").other(earlier.at, "the other");
+        problems.push(problem.help("give one of them another port, or write out the addresses of both"));
     }
 }
 
@@ -86,9 +133,8 @@ fn same_names(listeners: &[Listener], problems: &mut Problems) {
             continue;
         };
         // Reported as the same address; or both are free ports, and nobody gave them names.
-        let same_address = binding(earlier.address) == binding(later.address);
         let free_ports = later.address.port() == 0 && later.name.ends_with(":0");
-        if !free_ports && (!same_address || later.address.port() == 0) {
+        if !free_ports && !collide(earlier, later) {
             let problem = Diagnostic::error(later.at, format!("two listeners are named `{}`", later.name));
             problems.push(problem.other(earlier.at, "the other").help("give them a `name` each"));
         }

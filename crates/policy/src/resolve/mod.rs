@@ -6,22 +6,27 @@
 //! refer to it.
 
 mod general;
+mod health;
 mod hosts;
 mod listeners;
 mod location;
+mod names;
 mod pages;
 mod path;
 mod pools;
+mod route_names;
 mod routes;
 mod sites;
+mod sticky;
 mod target;
 mod tests;
+mod together;
 
 use crate::file::decode::Problems;
 use crate::file::raw;
 use crate::model::{Policy, PoolId};
 use crate::source::{Diagnostic, Files, Span};
-use std::collections::HashMap;
+use names::Names;
 
 /// Makes the model of a file. It is of use only if `problems` has no error afterwards.
 pub fn resolve(
@@ -35,9 +40,12 @@ pub fn resolve(
     let listeners = listeners::resolve(file, bounds, timeouts, problems);
     let pools = pools::resolve(file, timeouts, problems);
     let tls = general::tls(&file.tls, problems);
-    let pool_names = pools::names(file);
+    let listener_names = listeners::names(file, problems);
+    let pool_names = pools::names(file, problems);
     let mut context = sites::Context {
         listeners: &listeners,
+        listener_names: &listener_names,
+        listeners_in_doubt: listeners::in_doubt(file, problems),
         pools: &pools,
         pool_names: &pool_names,
         pools_used: vec![false; pools.len()],
@@ -73,16 +81,16 @@ pub fn resolve(
     policy
 }
 
-/// Pools by name. A pool that could not be read is `None`: known, but not there.
-type PoolNames<'f> = HashMap<&'f str, Option<PoolId>>;
+/// Pools by name.
+type PoolNames<'f> = Names<'f, PoolId>;
 
 /// A reference to a pool; reports a name that is none.
 fn find_pool(name: &str, at: Span, names: &PoolNames, problems: &mut Problems) -> Option<PoolId> {
-    if let Some(pool) = names.get(name) {
-        return *pool;
+    if let Some(pool) = names.find(name) {
+        return pool;
     }
     let problem = Diagnostic::error(at, format!("no pool is named `{name}`")).label("unknown pool");
-    let nearest = problems.nearest(name, names.keys().copied());
+    let nearest = problems.nearest(name, names.all());
     problems.push(with_help(problem, nearest));
     None
 }
@@ -104,10 +112,4 @@ fn warn(policy: &Policy, pools_used: &[bool], problems: &mut Problems) {
         let problem = Diagnostic::warning(pool.at, format!("the pool `{}` is never used", pool.name));
         problems.push(problem.label("no route leads here"));
     }
-}
-
-/// Whether a text is a token of RFC 9110 section 5.6.2: the form of field and cookie names.
-fn is_token(text: &str) -> bool {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    !text.is_empty() && text.bytes().all(allowed)
 }

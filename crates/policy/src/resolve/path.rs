@@ -2,7 +2,9 @@
 
 use crate::file::decode::Problems;
 use crate::file::raw;
+use crate::file::scalar::shortened;
 use crate::file::tree::At;
+use crate::matching::language::{self, Impossible};
 use crate::model::{PathPattern, Segment};
 use crate::source::{Diagnostic, Span};
 use regex::RegexBuilder;
@@ -37,13 +39,61 @@ pub fn resolve(path: &At<raw::Path>, problems: &mut Problems) -> Option<PathPatt
 
 /// An expression that must match the whole path.
 fn whole(text: &str, at: Span, problems: &mut Problems) -> Option<PathPattern> {
-    // Compiled by itself first, so that messages speak of what was written.
+    // Parsed by itself first, so that messages speak of what was written. It may end in a comment of `(?x)`, which a
+    // new line ends; without `(?x)` that would be a part of the expression.
     let compile = |text: &str| RegexBuilder::new(text).size_limit(REGEX_BYTES_MAX).build();
-    match compile(text).and_then(|_| compile(&format!("^(?:{text})$"))) {
-        Ok(regex) => Some(PathPattern::Regex(regex)),
+    let anchored = |_| compile(&format!("^(?:{text})$")).or_else(|_| compile(&format!("^(?:{text}\n)$")));
+    let parsed = regex_syntax::parse(text).map_err(|error| regex::Error::Syntax(error.to_string()));
+    match parsed.and_then(anchored) {
+        Ok(regex) => {
+            if let Err(why) = language::check(text) {
+                problems.push(impossible(&why, text, at));
+                return None;
+            }
+            Some(PathPattern::Regex(regex))
+        }
         Err(error) => {
             problems.push(broken_regex(&error, at));
             None
+        }
+    }
+}
+
+/// An expression that matches no path in normal form.
+fn impossible(why: &Impossible, text: &str, at: Span) -> Diagnostic {
+    let problem = Diagnostic::error(at, "this regular expression matches no path").label("no request has it");
+    match why {
+        Impossible::Text(text) => match normalised_path(text) {
+            Some(normal) => problem.help(format!("in normal form, in which paths are matched: `{normal}`")),
+            None => problem.help(format!("no path in normal form holds `{}`", shortened(text))),
+        },
+        Impossible::Character => {
+            problem.help("a path holds printable ASCII only; everything else is escaped: `%C3%A9` for é")
+        }
+        Impossible::Start if text.starts_with(|c: char| c.is_ascii_alphanumeric()) && !text.contains('|') => {
+            problem.help(format!("it is matched against the whole path: write `/{text}`"))
+        }
+        Impossible::Start => problem.help("it is matched against the whole path, which begins with /"),
+    }
+}
+
+/// The normal form of a literal part of a path.
+fn normalised_path(text: &str) -> Option<String> {
+    let mut path = String::new();
+    put_escaped(text, &mut path);
+    let mut normal = String::new();
+    let rooted = path.starts_with('/');
+    wire::uri::normalise(if rooted { path } else { format!("/{path}") }.as_bytes(), &mut normal).ok()?;
+    Some(if rooted { normal } else { normal[1..].to_owned() })
+}
+
+/// Escapes what cannot stand in a path.
+fn put_escaped(text: &str, out: &mut String) {
+    for byte in text.bytes() {
+        if byte.is_ascii_graphic() {
+            out.push(byte as char);
+        } else {
+            let _ = write!(out, "%{byte:02X}");
         }
     }
 }
@@ -157,13 +207,7 @@ fn normalised(part: &str) -> Result<String, Wrong<'_>> {
     }
     let mut path = String::with_capacity(part.len() + 8);
     path.push('/');
-    for byte in part.bytes() {
-        if byte.is_ascii_graphic() {
-            path.push(byte as char);
-        } else {
-            let _ = write!(path, "%{byte:02X}");
-        }
-    }
+    put_escaped(part, &mut path);
     let mut normal = String::new();
     match wire::uri::normalise(path.as_bytes(), &mut normal) {
         Ok(()) => Ok(normal.strip_prefix('/').unwrap_or(&normal).to_owned()),

@@ -1,15 +1,17 @@
-//! Pools: servers, health checks, persistence.
+//! Pools and their servers.
 
-use super::{PoolNames, general, is_token};
+use super::together::Place;
+use super::{PoolNames, general, health, sticky};
 use crate::file::decode::{Field, Problems};
 use crate::file::raw;
 use crate::file::tree::At;
-use crate::model::{
-    Balance, Health, Pool, PoolId, Probe, SameSite, Server, Sticky, StickyBy, StickyCookie, Timeouts,
-};
+use crate::model::{Balance, Pool, PoolId, Server, Timeouts};
 use crate::source::{Diagnostic, Span};
 use std::collections::HashMap;
-use std::time::Duration;
+
+/// Servers of one pool. Each choice may look at all of them; nobody has that many, and a larger list is made by a
+/// script that went wrong.
+pub const SERVERS_MAX: usize = 10_000;
 
 /// The pools that could be read, in the order of the file.
 pub fn resolve(file: &raw::File, timeouts: Timeouts, problems: &mut Problems) -> Vec<Pool> {
@@ -18,23 +20,24 @@ pub fn resolve(file: &raw::File, timeouts: Timeouts, problems: &mut Problems) ->
         .iter()
         .filter_map(|(name, own)| {
             check_name(name, problems);
-            own.value().map(|own| pool(name, own, timeouts, problems))
+            own.given().map(|own| pool(name, own, timeouts, problems))
         })
         .collect()
 }
 
 /// The pools by name, in step with what [`resolve`] returns.
-pub fn names(file: &raw::File) -> PoolNames<'_> {
-    let pools = file.pools.value().map(|pools| pools.0.as_slice()).unwrap_or_default();
+pub fn names<'f>(file: &'f raw::File, problems: &Problems) -> PoolNames<'f> {
+    let mut names = PoolNames::new(problems);
+    if let Field::Broken = file.pools {
+        names.doubt();
+    }
     let mut next = 0;
-    pools
-        .iter()
-        .map(|(name, own)| {
-            let id = own.value().map(|_| PoolId(next));
-            next += usize::from(id.is_some());
-            (name.value.as_str(), id)
-        })
-        .collect()
+    for (name, own) in file.pools.value().map(|pools| pools.0.as_slice()).unwrap_or_default() {
+        let id = own.value().map(|_| PoolId(next));
+        next += usize::from(id.is_some());
+        names.add(&name.value, id);
+    }
+    names
 }
 
 fn check_name(name: &At<String>, problems: &mut Problems) {
@@ -47,13 +50,15 @@ fn check_name(name: &At<String>, problems: &mut Problems) {
     }
 }
 
-fn pool(name: &At<String>, own: &raw::Pool, timeouts: Timeouts, problems: &mut Problems) -> Pool {
+fn pool(name: &At<String>, own: &At<raw::Pool>, timeouts: Timeouts, problems: &mut Problems) -> Pool {
+    let place = Place { name: &name.value, at: own.at, inherits: !own.value.like.is_absent() };
+    let own = &own.value;
     Pool {
         name: name.value.clone(),
         servers: servers(name, own, problems),
         balance: own.balance.value().map_or(Balance::default(), |balance| balance.0.clone()),
-        sticky: own.sticky.given().and_then(|own| sticky(own, problems)),
-        health: own.health.given().and_then(|own| health(own, problems)),
+        sticky: own.sticky.given().and_then(|own| sticky::resolve(own, place, problems)),
+        health: own.health.given().and_then(|own| health::resolve(own, place, problems)),
         host: own.host.given().map(|host| checked_host(host, problems)),
         timeouts: general::pool_timeouts(&own.timeouts, timeouts),
         at: name.at,
@@ -61,7 +66,7 @@ fn pool(name: &At<String>, own: &raw::Pool, timeouts: Timeouts, problems: &mut P
 }
 
 /// A `Host` to send: no white space, nothing that could break a head.
-fn checked_host(host: &At<String>, problems: &mut Problems) -> String {
+pub fn checked_host(host: &At<String>, problems: &mut Problems) -> String {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte);
     if host.value.is_empty() || !host.value.bytes().all(allowed) {
         let problem = Diagnostic::error(host.at, format!("`{}` is not a host", host.value));
@@ -77,6 +82,11 @@ fn servers(name: &At<String>, own: &raw::Pool, problems: &mut Problems) -> Vec<S
         problems.push(problem.help("write `servers: [10.0.0.1:8080]`"));
     }
     let given = own.servers.value().map(Vec::as_slice).unwrap_or_default();
+    if let Some(beyond) = given.get(SERVERS_MAX) {
+        let message = format!("the pool `{}` has {} servers", name.value, given.len());
+        let problem = Diagnostic::error(beyond.at, message);
+        problems.push(problem.label(format!("expected at most {SERVERS_MAX}")));
+    }
     let servers: Vec<Server> = given.iter().filter_map(|own| server(own, problems)).collect();
     let mut seen: HashMap<_, Span> = HashMap::with_capacity(servers.len());
     for server in &servers {
@@ -106,161 +116,4 @@ fn server(own: &At<raw::Server>, problems: &mut Problems) -> Option<Server> {
         weight: own.value.weight.value().map_or(1, |weight| weight.0),
         at: address.at,
     })
-}
-
-fn health(own: &At<raw::Health>, problems: &mut Problems) -> Option<Health> {
-    let At { value: own, at } = own;
-    let probe = probe(own, *at, problems)?;
-    let count =
-        |field: &Field<crate::file::scalar::Count>, default| field.value().map_or(default, |count| count.0);
-    Some(Health {
-        probe,
-        every: general::time(&own.every, Duration::from_secs(2)),
-        timeout: general::time(&own.timeout, Duration::from_secs(1)),
-        rise: count(&own.rise, 2),
-        fall: count(&own.fall, 3),
-        port: own.port.value().map(|port| port.0),
-    })
-}
-
-fn probe(own: &raw::Health, at: Span, problems: &mut Problems) -> Option<Probe> {
-    let tcp = own.tcp.value().copied().unwrap_or(false);
-    match own.path.given() {
-        Some(path) if tcp => {
-            let problem =
-                Diagnostic::error(path.at, "a health check asks for a path, or opens a connection: not both");
-            problems.push(problem.label("either `path` or `tcp: true`"));
-            None
-        }
-        Some(path) => {
-            if !path.value.starts_with('/') || path.value.bytes().any(|byte| byte <= b' ' || byte >= 0x7f) {
-                let problem = Diagnostic::error(path.at, format!("`{}` is not a path", path.value));
-                problems.push(problem.label("expected a path such as /healthz, escaped where needed"));
-            }
-            let expect =
-                own.expect.value().map(|list| list.0.iter().map(|at| (at.value.0, at.value.1)).collect());
-            Some(Probe::Http {
-                path: path.value.clone(),
-                host: own.host.given().map(|host| checked_host(host, problems)),
-                expect: expect.unwrap_or_else(|| vec![(200, 399)]),
-            })
-        }
-        None if tcp => {
-            for (present, name) in [(!own.expect.is_absent(), "expect"), (!own.host.is_absent(), "host")] {
-                if present {
-                    problems.push(Diagnostic::error(at, format!("`{name}` has no meaning with `tcp`")));
-                }
-            }
-            Some(Probe::Tcp)
-        }
-        None => {
-            if own.path.is_absent() {
-                let problem = Diagnostic::error(at, "a health check without anything to ask");
-                problems.push(problem.help("write `path: /healthz` or `tcp: true`"));
-            }
-            None
-        }
-    }
-}
-
-fn sticky(own: &At<raw::Sticky>, problems: &mut Problems) -> Option<Sticky> {
-    let At { value: own, at } = own;
-    match (own.cookie.given(), own.by.given()) {
-        (Some(cookie), Some(by)) => {
-            let problem =
-                Diagnostic::error(by.at, "`sticky` is by a cookie of ours, or by a value: not both");
-            problems.push(problem.label("a value").other(cookie.at, "a cookie of ours"));
-            None
-        }
-        (Some(cookie), None) => Some(Sticky::Cookie(sticky_cookie(cookie, own, problems))),
-        (None, Some(by)) => {
-            only_with_cookie(own, problems);
-            Some(Sticky::By(StickyBy {
-                expression: by.value.0.clone(),
-                expire: general::time(&own.expire, Duration::from_secs(60 * 60)),
-                max: own.max.value().map_or(1_000_000, |max| max.0 as usize),
-            }))
-        }
-        (None, None) => {
-            if own.cookie.is_absent() && own.by.is_absent() {
-                let problem = Diagnostic::error(*at, "`sticky` says nothing of how a session is recognised");
-                problems.push(problem.help("write `cookie: NAME` or `by: cookie.ID`"));
-            }
-            None
-        }
-    }
-}
-
-/// Attributes of a cookie make no sense on a value of the application's own.
-fn only_with_cookie(own: &raw::Sticky, problems: &mut Problems) {
-    let fields = [
-        (own.path.given().map(|field| field.at), "path"),
-        (own.domain.given().map(|field| field.at), "domain"),
-        (own.secure.given().map(|field| field.at), "secure"),
-        (own.http_only.given().map(|field| field.at), "http_only"),
-        (own.same_site.given().map(|field| field.at), "same_site"),
-    ];
-    for (at, name) in fields {
-        if let Some(at) = at {
-            let problem = Diagnostic::error(at, format!("`{name}` is an attribute of a cookie of ours"));
-            problems.push(problem.label("has no meaning with `by`"));
-        }
-    }
-}
-
-fn sticky_cookie(name: &At<String>, own: &raw::Sticky, problems: &mut Problems) -> StickyCookie {
-    if !is_token(&name.value) {
-        let problem = Diagnostic::error(name.at, format!("`{}` cannot be a cookie's name", name.value));
-        problems.push(problem.label("expected letters, digits, - and _"));
-    }
-    if let Some(max) = own.max.given() {
-        let problem = Diagnostic::error(max.at, "`max` bounds the sessions that we remember");
-        problems.push(problem.label("has no meaning with `cookie`: the client remembers"));
-    }
-    let cookie = StickyCookie {
-        name: name.value.clone(),
-        path: own.path.value().cloned().unwrap_or_else(|| "/".to_owned()),
-        domain: own.domain.value().cloned(),
-        expire: own.expire.value().map(|time| time.0),
-        secure: own.secure.value().copied(),
-        http_only: own.http_only.value().copied().unwrap_or(true),
-        same_site: own.same_site.value().copied().unwrap_or_default(),
-    };
-    check_attributes(&cookie, own, problems);
-    cookie
-}
-
-fn check_attributes(cookie: &StickyCookie, own: &raw::Sticky, problems: &mut Problems) {
-    // RFC 6265 section 4.1.1: an attribute ends at a semicolon or a control character.
-    let broken = |value: &str| value.bytes().any(|byte| byte == b';' || byte <= b' ' || byte >= 0x7f);
-    if let Some(path) = own.path.given().filter(|path| !path.value.starts_with('/') || broken(&path.value)) {
-        let problem = Diagnostic::error(path.at, format!("`{}` is not a path of a cookie", path.value));
-        problems.push(problem.label("expected a path such as /"));
-    }
-    if let Some(domain) = own.domain.given().filter(|domain| domain.value.is_empty() || broken(&domain.value))
-    {
-        let problem = Diagnostic::error(domain.at, format!("`{}` is not a domain", domain.value));
-        problems.push(problem.label("expected a domain such as example.com"));
-    }
-    if let Some(same_site) = own.same_site.given()
-        && cookie.same_site == SameSite::None
-        && cookie.secure != Some(true)
-    {
-        let problem = Diagnostic::error(same_site.at, "`same_site: none` needs `secure: true`");
-        problems.push(problem.label("browsers refuse such a cookie otherwise").help("add `secure: true`"));
-    }
-    let prefixed = [("__Host-", cookie.path == "/" && cookie.domain.is_none()), ("__Secure-", true)];
-    for (prefix, fits) in prefixed {
-        if cookie.name.starts_with(prefix)
-            && !(fits && cookie.secure == Some(true))
-            && let Some(name) = own.cookie.given()
-        {
-            let message = format!(
-                "a cookie named `{prefix}…` must be secure, and with `__Host-` have the path / and no domain"
-            );
-            problems.push(
-                Diagnostic::error(name.at, message).label("browsers refuse it").help("add `secure: true`"),
-            );
-        }
-    }
 }

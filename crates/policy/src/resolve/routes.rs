@@ -1,17 +1,22 @@
-//! Routes: their conditions, and names made of them.
+//! Routes: their conditions.
 
 use super::sites::Context;
-use super::{general, is_token, path, target};
+use super::{general, path, target};
 use crate::file::decode::{Field, Named};
 use crate::file::raw;
 use crate::file::tree::At;
 use crate::model::{Networks, OwnTimeouts, PathPattern, Route, ValueMatch};
 use crate::source::{Diagnostic, Span};
 use regex::bytes::RegexBuilder;
-use std::fmt::Write as _;
+use wire::field::is_token;
 
 /// Reads a route. `None` if a condition or its target is broken: nothing can be said of it then.
-pub fn resolve(own: &At<raw::Route>, times: OwnTimeouts, context: &mut Context) -> Option<Route> {
+pub fn resolve(
+    own: &At<raw::Route>,
+    name: String,
+    times: OwnTimeouts,
+    context: &mut Context,
+) -> Option<Route> {
     let At { value: own, at } = own;
     if own.to.is_absent() {
         let problem = Diagnostic::error(*at, "a route without `to`");
@@ -31,21 +36,15 @@ pub fn resolve(own: &At<raw::Route>, times: OwnTimeouts, context: &mut Context) 
     let queries = conditions(&own.query, Kind::Query, context);
     let cookies = conditions(&own.cookie, Kind::Cookie, context);
     let client = networks(own, context);
-    if matches!(own.method, Field::Broken) || matches!(own.client, Field::Broken) {
-        return None;
-    }
-    let name = match own.name.value() {
-        Some(name) => name.clone(),
-        None => made_name(own),
-    };
+    let methods = methods(own, context);
     Some(Route {
         name,
         path: path?,
-        methods: methods(own),
+        methods: methods?,
         headers: headers?,
         queries: queries?,
         cookies: cookies?,
-        client,
+        client: client?,
         to: to?,
         timeouts: general::request_timeouts(&own.timeouts, times),
         at: *at,
@@ -69,26 +68,39 @@ pub fn of_target(to: &At<raw::Target>, times: OwnTimeouts, context: &mut Context
     })
 }
 
-fn methods(own: &raw::Route) -> Vec<String> {
-    let given = own.method.value().map(|methods| methods.0.as_slice()).unwrap_or_default();
-    let mut methods: Vec<String> = Vec::with_capacity(given.len());
-    for method in given {
+/// The methods; none means any. `None` if they are broken.
+fn methods(own: &raw::Route, context: &mut Context) -> Option<Vec<String>> {
+    let given = match &own.method {
+        Field::Absent => return Some(Vec::new()),
+        Field::Broken => return None,
+        Field::Given(given) => given,
+    };
+    if given.value.0.is_empty() {
+        let problem = Diagnostic::error(given.at, "no method at all");
+        context.problems.push(problem.label("no request has one of an empty list"));
+        return None;
+    }
+    let mut methods: Vec<String> = Vec::with_capacity(given.value.0.len());
+    for method in &given.value.0 {
         if !methods.contains(&method.value.0) {
             methods.push(method.value.0.clone());
         }
     }
-    methods
+    Some(methods)
 }
 
-fn networks(own: &raw::Route, context: &mut Context) -> Option<Networks> {
-    if let Some(given) = own.client.given()
-        && given.value.0.is_empty()
-    {
-        context
-            .problems
-            .push(Diagnostic::error(given.at, "no network at all").label("no client is in an empty list"));
+/// The networks; `Some(None)` means any client, `None` that they are broken.
+fn networks(own: &raw::Route, context: &mut Context) -> Option<Option<Networks>> {
+    match &own.client {
+        Field::Absent => Some(None),
+        Field::Broken => None,
+        Field::Given(given) if given.value.0.is_empty() => {
+            let problem = Diagnostic::error(given.at, "no network at all");
+            context.problems.push(problem.label("no client is in an empty list"));
+            None
+        }
+        Field::Given(_) => Some(general::networks(&own.client)),
     }
-    general::networks(&own.client)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -110,9 +122,25 @@ fn conditions(
         Field::Broken => return None,
         Field::Given(given) => &given.value.0,
     };
+    if kind == Kind::Header {
+        same_fields(given, context);
+    }
     let read: Vec<_> =
         given.iter().filter_map(|(name, value)| named_condition(name, value, kind, context)).collect();
     (read.len() == given.len()).then_some(read)
+}
+
+/// Names of fields that differ in the case of letters only are one name, and have one condition.
+fn same_fields(given: &[(At<String>, Field<raw::ValueMatch>)], context: &mut Context) {
+    for (index, (name, _)) in given.iter().enumerate() {
+        let same = |(other, _): &&(At<String>, _)| other.value.eq_ignore_ascii_case(&name.value);
+        if let Some((first, _)) = given[..index].iter().find(same) {
+            let problem = Diagnostic::error(name.at, format!("the field `{}` is there twice", name.value))
+                .label("again here");
+            let problem = problem.other(first.at, "first here");
+            context.problems.push(problem.help("the case of letters makes no difference in names of fields"));
+        }
+    }
 }
 
 fn named_condition(
@@ -121,12 +149,12 @@ fn named_condition(
     kind: Kind,
     context: &mut Context,
 ) -> Option<(String, ValueMatch)> {
-    if kind != Kind::Query && !is_token(&name.value) {
+    if kind != Kind::Query && !is_token(name.value.as_bytes()) {
         let noun = if kind == Kind::Header { "field" } else { "cookie" };
         let problem = Diagnostic::error(name.at, format!("`{}` is not the name of a {noun}", name.value));
         context.problems.push(problem.label("no request can have it"));
     }
-    let value = condition(&value.given()?.value, context)?;
+    let value = condition(&value.given()?.value, context)?.simplified();
     let name = if kind == Kind::Header { name.value.to_ascii_lowercase() } else { name.value.clone() };
     Some((name, value))
 }
@@ -137,7 +165,14 @@ fn condition(own: &raw::ValueMatch, context: &mut Context) -> Option<ValueMatch>
         raw::ValueMatch::Present(present) => ValueMatch::Present(*present),
         raw::ValueMatch::Prefix(text) => ValueMatch::Prefix(text.clone()),
         raw::ValueMatch::Regex(regex) => ValueMatch::Regex(value_regex(&regex.value, regex.at, context)?),
-        raw::ValueMatch::In(texts) => ValueMatch::In(texts.clone()),
+        raw::ValueMatch::In(texts) => {
+            if texts.value.is_empty() {
+                let problem = Diagnostic::error(texts.at, "no text at all");
+                context.problems.push(problem.label("no value is in an empty list"));
+                return None;
+            }
+            ValueMatch::In(texts.value.iter().map(|text| text.value.clone()).collect())
+        }
         raw::ValueMatch::Not(inner) => ValueMatch::Not(Box::new(condition(inner, context)?)),
     })
 }
@@ -150,30 +185,4 @@ fn value_regex(text: &str, at: Span, context: &mut Context) -> Option<regex::byt
             None
         }
     }
-}
-
-/// A name made of a route's conditions: `GET /api/* header.x-tier`; `*` if it has none.
-fn made_name(own: &raw::Route) -> String {
-    let mut name = String::new();
-    let methods = own.method.value().map(|methods| methods.0.as_slice()).unwrap_or_default();
-    for (index, method) in methods.iter().enumerate() {
-        let _ = write!(name, "{}{}", if index == 0 { "" } else { "|" }, method.value.0);
-    }
-    let mut word = |text: &str| {
-        let _ = write!(name, "{}{text}", if name.is_empty() { "" } else { " " });
-    };
-    match own.path.value() {
-        Some(raw::Path::Pattern(path)) => word(path),
-        Some(raw::Path::Regex(regex)) => word(regex.regex.value().map_or("", String::as_str)),
-        None => {}
-    }
-    for (field, prefix) in [(&own.header, "header."), (&own.query, "query."), (&own.cookie, "cookie.")] {
-        for (key, _) in field.value().map(|named| named.0.as_slice()).unwrap_or_default() {
-            word(&format!("{prefix}{}", key.value));
-        }
-    }
-    if own.client.value().is_some() {
-        word("client");
-    }
-    if name.is_empty() { "*".to_owned() } else { name }
 }

@@ -1,11 +1,11 @@
 //! Sites: hosts, listeners, certificates, and their routes.
 
 use super::hosts::{self, Claims};
-use super::{PoolNames, general, pages, routes, with_help};
+use super::{Names, PoolNames, general, pages, route_names, routes, with_help};
 use crate::file::decode::{Field, Problems};
 use crate::file::raw;
 use crate::file::tree::At;
-use crate::model::{Bounds, HostPattern, Listener, ListenerId, OwnTimeouts, Pool, Route, Site, Tls};
+use crate::model::{Bounds, Listener, ListenerId, OwnTimeouts, Pool, Route, Site, Tls};
 use crate::source::{Diagnostic, Files, Span};
 use std::collections::HashMap;
 
@@ -13,6 +13,10 @@ use std::collections::HashMap;
 pub struct Context<'a, 's> {
     /// All listeners.
     pub listeners: &'a [Listener],
+    /// Listeners by name.
+    pub listener_names: &'a Names<'a, ListenerId>,
+    /// Whether there may be listeners besides.
+    pub listeners_in_doubt: bool,
     /// All pools that could be read.
     pub pools: &'a [Pool],
     /// Pools by name.
@@ -32,19 +36,41 @@ pub struct Context<'a, 's> {
 /// All sites, in the order of the file.
 pub fn resolve(file: &raw::File, context: &mut Context) -> Vec<Site> {
     let given = file.sites.value().map(|sites| sites.0.as_slice()).unwrap_or_default();
-    let mut claims = Claims::default();
-    given
-        .iter()
-        .filter_map(|(name, own)| own.value().map(|own| site(name, own, &mut claims, context)))
-        .collect()
+    let sites: Vec<Site> =
+        given.iter().filter_map(|(name, own)| own.value().map(|own| site(name, own, context))).collect();
+    let own = given.iter().filter_map(|(name, own)| Some((name, own.value()?)));
+    claim_hosts(own.zip(&sites), context.problems);
+    sites
 }
 
-fn site(name: &At<String>, own: &raw::Site, claims: &mut Claims, context: &mut Context) -> Site {
+/// No two sites have one host on one listener.
+fn claim_hosts<'a>(
+    sites: impl Iterator<Item = ((&'a At<String>, &'a raw::Site), &'a Site)>,
+    problems: &mut Problems,
+) {
+    let mut claims = Claims::default();
+    for ((name, own), site) in sites {
+        for (number, host) in written_hosts(name, own).enumerate() {
+            if let Ok(pattern) = hosts::read(&host.value) {
+                claims.claim(&pattern, host, number == 0, site.listeners.as_deref(), problems);
+            }
+        }
+    }
+}
+
+/// The hosts of a site as they are written, its key first.
+fn written_hosts<'a>(name: &'a At<String>, own: &'a raw::Site) -> impl Iterator<Item = &'a At<String>> {
+    let aliases = own.aliases.value().map(|aliases| aliases.0.as_slice()).unwrap_or_default();
+    std::iter::once(name).chain(aliases)
+}
+
+fn site(name: &At<String>, own: &raw::Site, context: &mut Context) -> Site {
     let listeners = own.listeners.given().map(|names| chosen(&names.value.0, names.at, context));
     let tls = general::tls(&own.tls, context.problems);
     let times = general::request_timeouts(&own.timeouts, OwnTimeouts::default());
     let routes = site_routes(name, own, times, context);
-    let hosts = site_hosts(name, own, claims, context.problems);
+    let hosts: Vec<_> =
+        written_hosts(name, own).filter_map(|host| hosts::pattern(host, context.problems)).collect();
     let aliases = own.aliases.value().map_or(0, |aliases| aliases.0.len());
     let hosts_in_doubt = matches!(own.aliases, Field::Broken) || hosts.len() <= aliases;
     let mut site = Site {
@@ -65,23 +91,6 @@ fn site(name: &At<String>, own: &raw::Site, claims: &mut Claims, context: &mut C
     site
 }
 
-fn site_hosts(
-    name: &At<String>,
-    own: &raw::Site,
-    claims: &mut Claims,
-    problems: &mut Problems,
-) -> Vec<HostPattern> {
-    let aliases = own.aliases.value().map(|aliases| aliases.0.as_slice()).unwrap_or_default();
-    std::iter::once(name)
-        .chain(aliases)
-        .filter_map(|host| {
-            let pattern = hosts::pattern(host, problems)?;
-            claims.claim(&pattern, host, problems);
-            Some(pattern)
-        })
-        .collect()
-}
-
 /// The listeners of a site by their names.
 fn chosen(names: &[At<String>], at: Span, context: &mut Context) -> Vec<ListenerId> {
     if names.is_empty() {
@@ -93,7 +102,7 @@ fn chosen(names: &[At<String>], at: Span, context: &mut Context) -> Vec<Listener
     names
         .iter()
         .filter_map(|name| {
-            let found = context.listeners.iter().position(|listener| listener.name == name.value);
+            let found = context.listener_names.find(&name.value);
             if found.is_none() {
                 let problem = Diagnostic::error(name.at, format!("no listener is named `{}`", name.value));
                 let known = || context.listeners.iter().map(|listener| listener.name.as_str());
@@ -102,7 +111,7 @@ fn chosen(names: &[At<String>], at: Span, context: &mut Context) -> Vec<Listener
                     .unwrap_or_else(|| format!("there are: {}", known().collect::<Vec<_>>().join(", ")));
                 context.problems.push(problem.label("unknown listener").help(help));
             }
-            found.map(ListenerId)
+            found.flatten()
         })
         .collect()
 }
@@ -120,7 +129,7 @@ fn redirect(own: &raw::Site, chosen: Option<&[ListenerId]>, context: &mut Contex
     let port = serving(chosen, context.listeners).find(|listener| listener.tls).map(|tls| tls.address.port());
     match own.redirect_to_https.given() {
         Some(wish) if !wish.value => None,
-        Some(wish) if port.is_none() => {
+        Some(wish) if port.is_none() && !context.listeners_in_doubt => {
             let problem = Diagnostic::error(wish.at, "no TLS listener serves this site");
             context
                 .problems
@@ -177,7 +186,9 @@ fn site_routes(name: &At<String>, own: &raw::Site, times: OwnTimeouts, context: 
                     .problems
                     .push(Diagnostic::error(given.at, "a site without any route").label("an empty list"));
             }
-            let routes = given.value.iter().filter_map(|own| routes::resolve(own, times, context)).collect();
+            let names = route_names::names(&given.value);
+            let named = given.value.iter().zip(names);
+            let routes = named.filter_map(|(own, name)| routes::resolve(own, name, times, context)).collect();
             same_names(&given.value, context.problems);
             routes
         }

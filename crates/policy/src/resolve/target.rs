@@ -1,13 +1,14 @@
 //! Where routes lead: pools, splits, redirects, answers.
 
 use super::sites::Context;
-use super::{find_pool, is_token, location, path, with_help};
+use super::{find_pool, location, path, with_help};
 use crate::file::decode::{Field, Named};
 use crate::file::raw;
 use crate::file::scalar::Share;
 use crate::file::tree::At;
 use crate::model::{Arm, Balance, Expression, Fact, PathPattern, PoolId, Sticky, Target, Text, TextPart};
 use crate::source::{Diagnostic, Span};
+use wire::field::is_token;
 
 /// Statuses of redirects whose client goes to the `Location` by itself.
 const REDIRECTS: [u16; 5] = [301, 302, 303, 307, 308];
@@ -204,7 +205,7 @@ fn answer(keys: &raw::TargetKeys, at: Span, path: &PathPattern, context: &mut Co
 }
 
 fn check_field_name(name: &At<String>, context: &mut Context) {
-    if !is_token(&name.value) {
+    if !is_token(name.value.as_bytes()) {
         let problem = Diagnostic::error(name.at, format!("`{}` is not the name of a field", name.value));
         context.problems.push(problem.label("expected letters, digits and -"));
     } else if FRAMING.contains(&name.value.to_ascii_lowercase().as_str()) {
@@ -234,14 +235,15 @@ fn check_captures(text: &Text, at: Span, path: &PathPattern, context: &mut Conte
             context.problems.within(at, &format!("{{{name}}}")),
             format!("the path captures no `{name}`"),
         );
+        let literal = format!("`{{{{{name}}}` is the text itself");
         let help = match name.as_str() {
-            "rest" => Some("`{rest}` is what a path that ends in `/*` leaves open".to_owned()),
-            _ if names.is_empty() => Some(format!("a segment `{{{name}}}` in `path` captures it")),
+            "rest" => "`{rest}` is what a path that ends in `/*` leaves open".to_owned(),
+            _ if names.is_empty() => format!("a segment `{{{name}}}` in `path` captures it; {literal}"),
             _ => context
                 .problems
                 .nearest(name, names.iter().copied())
-                .or_else(|| Some(format!("captured here: {}", names.join(", ")))),
+                .unwrap_or_else(|| format!("captured here: {}; {literal}", names.join(", "))),
         };
-        context.problems.push(with_help(problem.label("not captured"), help));
+        context.problems.push(problem.label("not captured").help(help));
     }
 }

@@ -1,7 +1,7 @@
 //! The file's `tests:`: that what they speak of exists.
 
-use super::{PoolNames, find_pool, is_token, with_help};
-use crate::file::decode::Problems;
+use super::{Names, PoolNames, find_pool, with_help};
+use crate::file::decode::{Field, Problems};
 use crate::file::raw;
 use crate::file::scalar::Count;
 use crate::file::tree::At;
@@ -10,6 +10,7 @@ use crate::source::Diagnostic;
 use crate::testing::{Url, server_address};
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use wire::field::is_token;
 
 /// More repetitions say nothing more, and take their time before each start.
 const REPEAT_MAX: u32 = 100_000;
@@ -32,15 +33,11 @@ pub fn resolve(
     }
     let known = Known {
         listeners,
-        pool_names,
         addresses: pools.iter().flat_map(|pool| &pool.servers).map(|server| server.address).collect(),
-        servers: pools.iter().flat_map(|pool| &pool.servers).map(|server| server.name.as_str()).collect(),
-        sites: file
-            .sites
-            .value()
-            .map(|sites| sites.0.iter().map(|(name, _)| name.value.as_str()).collect())
-            .unwrap_or_default(),
-        routes: sites.iter().flat_map(|site| &site.routes).map(|route| route.name.as_str()).collect(),
+        pools: pool_names,
+        servers: server_names(file, pools, problems),
+        sites: site_names(file, problems),
+        routes: route_names(file, sites, problems),
     };
     given.iter().filter_map(|own| test(own, &known, problems)).collect()
 }
@@ -49,10 +46,63 @@ pub fn resolve(
 struct Known<'a> {
     listeners: &'a [Listener],
     addresses: HashSet<SocketAddr>,
-    pool_names: &'a PoolNames<'a>,
-    servers: HashSet<&'a str>,
-    sites: HashSet<&'a str>,
-    routes: HashSet<&'a str>,
+    pools: &'a PoolNames<'a>,
+    servers: Names<'a, ()>,
+    sites: Names<'a, ()>,
+    routes: Names<'a, ()>,
+}
+
+/// The servers of all pools.
+fn server_names<'a>(file: &raw::File, pools: &'a [Pool], problems: &Problems) -> Names<'a, ()> {
+    let mut names = Names::new(problems);
+    pools.iter().flat_map(|pool| &pool.servers).for_each(|server| names.add(&server.name, Some(())));
+    let own = file.pools.value().map(|pools| pools.0.as_slice()).unwrap_or_default();
+    let servers = own.iter().map(|(_, pool)| match pool.value().map(|pool| &pool.servers) {
+        Some(Field::Given(servers)) => Some(servers.value.len()),
+        _ => None,
+    });
+    // A server or pool that could not be read may have any address.
+    let whole: Option<usize> = servers.sum();
+    if matches!(file.pools, Field::Broken) || whole != Some(pools.iter().map(|pool| pool.servers.len()).sum())
+    {
+        names.doubt();
+    }
+    names
+}
+
+/// The keys of all sites.
+fn site_names<'a>(file: &'a raw::File, problems: &Problems) -> Names<'a, ()> {
+    let mut names = Names::new(problems);
+    if let Field::Broken = file.sites {
+        names.doubt();
+    }
+    for (name, _) in file.sites.value().map(|sites| sites.0.as_slice()).unwrap_or_default() {
+        names.add(&name.value, Some(()));
+    }
+    names
+}
+
+/// The routes of all sites, with those that are broken and were given a name.
+fn route_names<'a>(file: &'a raw::File, sites: &'a [Site], problems: &Problems) -> Names<'a, ()> {
+    let mut names = Names::new(problems);
+    let own = file.sites.value().map(|sites| sites.0.as_slice()).unwrap_or_default();
+    let read: Vec<&raw::Site> = own.iter().filter_map(|(_, own)| own.value()).collect();
+    if matches!(file.sites, Field::Broken) || read.len() != own.len() {
+        names.doubt();
+    }
+    for (own, site) in read.into_iter().zip(sites) {
+        let resolved: HashSet<&str> = site.routes.iter().map(|route| route.name.as_str()).collect();
+        let given = own.routes.value().map(Vec::as_slice).unwrap_or_default();
+        let named = || given.iter().filter_map(|route| route.value.name.value());
+        let broken_and_named = named().filter(|name| !resolved.contains(name.as_str())).count();
+        let all = given.len() + usize::from(!own.to.is_absent());
+        if matches!(own.routes, Field::Broken) || site.routes.len() + broken_and_named < all {
+            names.doubt();
+        }
+        resolved.into_iter().for_each(|name| names.add(name, Some(())));
+        named().for_each(|name| names.add(name, None));
+    }
+    names
 }
 
 fn test(own: &At<raw::Test>, known: &Known, problems: &mut Problems) -> Option<Test> {
@@ -114,16 +164,15 @@ fn expect(keys: &raw::TestKeys, known: &Known, problems: &mut Problems) -> Expec
 fn expected_target(to: &At<raw::ExpectedTarget>, known: &Known, problems: &mut Problems) -> ExpectTo {
     match &to.value {
         raw::ExpectedTarget::Pool(name) => {
-            find_pool(name, to.at, known.pool_names, problems);
+            find_pool(name, to.at, known.pools, problems);
             ExpectTo::Pool(name.clone())
         }
         raw::ExpectedTarget::Split(shares) => {
-            let arm =
-                |(name, share): &(At<String>, crate::file::decode::Field<crate::file::scalar::Share>)| {
-                    Some((name.value.clone(), share.value()?.0))
-                };
+            let arm = |(name, share): &(At<String>, Field<crate::file::scalar::Share>)| {
+                Some((name.value.clone(), share.value()?.0))
+            };
             for (name, _) in &shares.0 {
-                find_pool(&name.value, name.at, known.pool_names, problems);
+                find_pool(&name.value, name.at, known.pools, problems);
             }
             ExpectTo::Split(shares.0.iter().filter_map(arm).collect())
         }
@@ -167,17 +216,17 @@ fn check_server(given: &At<String>, known: &Known, problems: &mut Problems) {
 }
 
 /// Reports a name that is not among those known.
-fn check(given: &At<String>, noun: &str, names: &HashSet<&str>, problems: &mut Problems) {
-    if !names.contains(given.value.as_str()) {
+fn check(given: &At<String>, noun: &str, names: &Names<'_, ()>, problems: &mut Problems) {
+    if names.find(&given.value).is_none() {
         let problem = Diagnostic::error(given.at, format!("there is no {noun} `{}`", given.value));
-        let nearest = problems.nearest(&given.value, names.iter().copied());
+        let nearest = problems.nearest(&given.value, names.all());
         problems.push(with_help(problem.label(format!("unknown {noun}")), nearest));
     }
 }
 
 fn check_names(keys: &raw::TestKeys, problems: &mut Problems) {
     for (name, _) in [&keys.headers, &keys.cookies, &keys.expect_headers].into_iter().flat_map(raw::pairs) {
-        if !is_token(&name.value) {
+        if !is_token(name.value.as_bytes()) {
             let problem =
                 Diagnostic::error(name.at, format!("`{}` is not the name of a field or cookie", name.value));
             problems.push(problem.label("expected letters, digits, - and _"));
@@ -185,9 +234,7 @@ fn check_names(keys: &raw::TestKeys, problems: &mut Problems) {
     }
 }
 
-fn lower_pairs(
-    field: &crate::file::decode::Field<crate::file::decode::Named<raw::Words>>,
-) -> Vec<(String, String)> {
+fn lower_pairs(field: &Field<crate::file::decode::Named<raw::Words>>) -> Vec<(String, String)> {
     raw::pairs(field).map(|(name, value)| (name.value.to_ascii_lowercase(), value.to_owned())).collect()
 }
 

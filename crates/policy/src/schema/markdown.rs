@@ -75,7 +75,7 @@ fn words(shape: &Shape) -> String {
         Shape::Scalar { words, .. } => (*words).to_owned(),
         Shape::List(item) => format!("list: {}", words(item)),
         Shape::OneOrMore(item) => format!("{}, or a list", words(item)),
-        Shape::Named { names, value } => format!("map from {names} to {}", words(value)),
+        Shape::Named { names, value, .. } => format!("map from {names} to {}", words(value)),
         Shape::Record { name, .. } => format!("[{name}](#{})", name.to_ascii_lowercase()),
         Shape::Either(forms) => forms.iter().map(words).collect::<Vec<_>>().join("; or "),
     }

@@ -5,6 +5,7 @@
 
 mod json;
 mod markdown;
+mod rules;
 
 pub use json::schema;
 pub use markdown::reference;

@@ -23,8 +23,13 @@ pub trait Files {
     /// if it is there.
     ///
     /// # Errors
-    /// Whatever listing the folder gave.
+    /// Whatever listing the folder gave: also when it is written out and not there.
     fn glob(&self, pattern: &Path) -> std::io::Result<Vec<PathBuf>>;
+
+    /// The one name of a file that has several (`a.yaml`, `../etc/a.yaml`, a link), so that it is read once.
+    fn real_path(&self, path: &Path) -> PathBuf {
+        path.to_owned()
+    }
 }
 
 /// Which source a position is in: an index into [`Sources`].
@@ -94,6 +99,11 @@ pub struct Diagnostic {
 }
 
 impl Span {
+    /// Whether all of `other` lies in this one.
+    pub fn holds(self, other: Span) -> bool {
+        self.source == other.source && self.start <= other.start && other.end <= self.end
+    }
+
     /// `length` bytes that begin `offset` bytes after the start, kept within the span.
     pub fn part(self, offset: usize, length: usize) -> Span {
         let start = self.end.min(self.start.saturating_add(u32::try_from(offset).unwrap_or(u32::MAX)));

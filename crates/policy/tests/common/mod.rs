@@ -27,6 +27,21 @@ impl Files for Folder {
     }
 }
 
+/// A path without `.` and `..`, as if there were no links.
+fn plain(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for component in path.components() {
+        match component {
+            std::path::Component::ParentDir => {
+                plain.pop();
+            }
+            std::path::Component::CurDir => {}
+            other => plain.push(other),
+        }
+    }
+    plain
+}
+
 /// Files in memory.
 #[derive(Default)]
 pub struct Memory(pub BTreeMap<PathBuf, Vec<u8>>);
@@ -40,11 +55,20 @@ impl Memory {
 
 impl Files for Memory {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        self.0.get(path).cloned().ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no such file"))
+        self.0
+            .get(&plain(path))
+            .cloned()
+            .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no such file"))
     }
 
     fn glob(&self, pattern: &Path) -> io::Result<Vec<PathBuf>> {
-        Ok(matching(self.0.keys().cloned().collect(), pattern))
+        let folder = pattern.parent().unwrap_or(Path::new(""));
+        let found = matching(self.0.keys().cloned().collect(), &plain(pattern));
+        Ok(found.iter().map(|path| folder.join(path.file_name().unwrap_or_default())).collect())
+    }
+
+    fn real_path(&self, path: &Path) -> PathBuf {
+        plain(path)
     }
 }
 
@@ -82,4 +106,40 @@ pub fn rendered(loaded: &Loaded) -> String {
     let drawn: Vec<_> =
         drawn.map(|diagnostic| policy::source::render(diagnostic, &loaded.sources, false)).collect();
     drawn.join("\n\n")
+}
+
+/// The folder of the whole project.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// The configurations that the documentation shows, each with the page that it is on.
+pub fn documented() -> Vec<(PathBuf, String)> {
+    let pages = std::fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let pages = pages.chain([root().join("README.md")]);
+    let pages = pages.filter(|page| page.extension().is_some_and(|end| end == "md"));
+    pages
+        .flat_map(|page| {
+            let text = std::fs::read_to_string(&page).unwrap();
+            blocks(&text).into_iter().map(move |block| (page.clone(), block)).collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+/// The folders of examples.
+pub fn examples() -> Vec<PathBuf> {
+    let folders = std::fs::read_dir(root().join("examples")).unwrap().map(|entry| entry.unwrap().path());
+    folders.filter(|folder| folder.join("tidegate.yaml").exists()).collect()
+}
+
+/// The YAML blocks of a Markdown text that are more than a comment.
+fn blocks(markdown: &str) -> Vec<String> {
+    let mut blocks = Vec::new();
+    for part in markdown.split("```yaml\n").skip(1) {
+        let block = part.split("```").next().unwrap_or_default();
+        if block.lines().any(|line| !line.trim_start().starts_with('#') && !line.trim().is_empty()) {
+            blocks.push(block.to_owned());
+        }
+    }
+    blocks
 }

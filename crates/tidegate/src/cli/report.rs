@@ -52,6 +52,9 @@ pub fn diagnostics(checked: &Checked) {
     for diagnostic in &checked.diagnostics {
         write(&format!("{}\n", render(diagnostic, &checked.sources, colors).trim_end()));
     }
+    if checked.dropped > 0 {
+        line(&format!("{} more are not shown", checked.dropped));
+    }
 }
 
 /// `2 errors, 1 warning`; empty when there is neither.

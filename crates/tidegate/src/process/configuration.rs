@@ -28,6 +28,8 @@ pub struct Checked {
     pub sources: Sources,
     /// Everything that is wrong with it, failing tests included.
     pub diagnostics: Vec<Diagnostic>,
+    /// How many more errors and warnings there are than diagnostics.
+    pub dropped: usize,
     /// The tests that fail.
     pub failures: Vec<Failure>,
     bundle: Bundle,
@@ -72,6 +74,7 @@ pub fn check(path: &Path) -> Checked {
         policy: loaded.policy.map(Arc::new),
         sources: loaded.sources,
         diagnostics: loaded.diagnostics,
+        dropped: loaded.dropped,
         failures: Vec::new(),
         bundle: Bundle::default(),
     };

@@ -11,20 +11,33 @@ pub struct Disk;
 
 impl Files for Disk {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        // Opening a pipe that nobody writes to would wait for ever, and a device may never end. What the shell hands
+        // over (`-c <(…)`, `-c /dev/stdin`) is open already.
+        let handed_over = path.starts_with("/dev/fd") || path == Path::new("/dev/stdin");
+        if !handed_over && !std::fs::metadata(path)?.is_file() {
+            return Err(io::Error::other("it is not a regular file"));
+        }
         std::fs::read(path)
     }
 
     fn glob(&self, pattern: &Path) -> io::Result<Vec<PathBuf>> {
         let mut found = vec![PathBuf::new()];
+        let mut written_out = true;
         for component in pattern.components() {
             found = match component {
-                Component::Normal(name) if has_wildcard(name) => matching_entries(&found, name)?,
+                Component::Normal(name) if has_wildcard(name) => {
+                    matching_entries(&found, name, std::mem::take(&mut written_out))?
+                }
                 fixed => found.into_iter().map(|path| path.join(fixed)).collect(),
             };
         }
         found.retain(|path| path.exists());
         found.sort();
         Ok(found)
+    }
+
+    fn real_path(&self, path: &Path) -> PathBuf {
+        path.canonicalize().unwrap_or_else(|_| path.to_owned())
     }
 }
 
@@ -33,14 +46,17 @@ fn has_wildcard(name: &OsStr) -> bool {
 }
 
 /// Entries of `folders` whose name fits; hidden ones only where the pattern begins with a dot as well, as
-/// in a shell. Folders that are not there have no entries.
-fn matching_entries(folders: &[PathBuf], pattern: &OsStr) -> io::Result<Vec<PathBuf>> {
+/// in a shell. A folder that is `written_out` and not there is an error; others just have no entries.
+fn matching_entries(folders: &[PathBuf], pattern: &OsStr, written_out: bool) -> io::Result<Vec<PathBuf>> {
     let pattern = pattern.as_encoded_bytes();
     let mut found = Vec::new();
     for folder in folders {
         let here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
         let entries = match std::fs::read_dir(here) {
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Err(error)
+                if !written_out
+                    && matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
+            {
                 continue;
             }
             entries => entries?,
@@ -114,7 +130,21 @@ mod tests {
         let glob = |pattern: &str| Disk.glob(&folder.path().join(pattern)).unwrap();
         assert_eq!(glob("*/*.yaml"), [folder.path().join("a/x.yaml"), folder.path().join("b/x.yaml")]);
         assert_eq!(glob("c"), [folder.path().join("c")]);
-        assert!(glob("missing/*").is_empty());
         assert!(glob("missing").is_empty());
+        assert!(glob("*/missing/*").is_empty());
+        let missing = Disk.glob(&folder.path().join("missing/*"));
+        assert_eq!(missing.unwrap_err().kind(), io::ErrorKind::NotFound);
+        let other = folder.path().join("b/../a/x.yaml");
+        assert_eq!(Disk.real_path(&other), Disk.real_path(&folder.path().join("a/x.yaml")));
+    }
+
+    #[test]
+    fn pipes_are_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        assert_eq!(Disk.read(&pipe).unwrap_err().to_string(), "it is not a regular file");
+        assert!(Disk.read(folder.path()).is_err());
     }
 }

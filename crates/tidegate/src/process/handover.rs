@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 pub struct Bundle {
     files: BTreeMap<PathBuf, Vec<u8>>,
     globs: BTreeMap<PathBuf, Vec<PathBuf>>,
+    real_paths: BTreeMap<PathBuf, PathBuf>,
 }
 
 impl Bundle {
@@ -36,6 +37,10 @@ impl Files for Bundle {
 
     fn glob(&self, pattern: &Path) -> io::Result<Vec<PathBuf>> {
         self.globs.get(pattern).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn real_path(&self, path: &Path) -> PathBuf {
+        self.real_paths.get(path).map_or_else(|| path.to_owned(), Clone::clone)
     }
 }
 
@@ -77,6 +82,11 @@ impl Files for Recording<'_> {
         self.seen.borrow_mut().globs.insert(pattern.to_owned(), paths.clone());
         Ok(paths)
     }
+
+    fn real_path(&self, path: &Path) -> PathBuf {
+        let mut seen = self.seen.borrow_mut();
+        seen.real_paths.entry(path.to_owned()).or_insert_with(|| self.source.real_path(path)).clone()
+    }
 }
 
 /// All that a new engine is given besides sockets.
@@ -103,6 +113,7 @@ struct Announcement {
     cookie_key: [u8; 32],
     files: Vec<PathBuf>,
     globs: Vec<(PathBuf, Vec<PathBuf>)>,
+    real_paths: Vec<(PathBuf, PathBuf)>,
     /// Number of sockets of each listener.
     sockets: Vec<usize>,
 }
@@ -120,6 +131,7 @@ impl Handover {
             cookie_key: self.cookie_key,
             files: self.bundle.files.keys().cloned().collect(),
             globs: self.bundle.globs.clone().into_iter().collect(),
+            real_paths: self.bundle.real_paths.clone().into_iter().collect(),
             sockets: listeners.iter().map(|listener| listener.sockets.len()).collect(),
         };
         channel::send(stream, &serde_json::to_vec(&announcement)?)?;
@@ -147,7 +159,11 @@ impl Handover {
         let handover = Handover {
             generation: announced.generation,
             configuration: announced.configuration,
-            bundle: Bundle { files, globs: announced.globs.into_iter().collect() },
+            bundle: Bundle {
+                files,
+                globs: announced.globs.into_iter().collect(),
+                real_paths: announced.real_paths.into_iter().collect(),
+            },
             workers: announced.workers,
             cookie_key: announced.cookie_key,
         };
@@ -195,6 +211,10 @@ mod tests {
             self.0.set(self.0.get() + 1);
             Ok(vec![PathBuf::from(self.0.get().to_string())])
         }
+
+        fn real_path(&self, path: &Path) -> PathBuf {
+            Path::new("/real").join(path)
+        }
     }
 
     fn recorded() -> Bundle {
@@ -205,6 +225,7 @@ mod tests {
         assert_eq!(recording.read(Path::new("a")).unwrap(), [1], "what was checked is what is handed over");
         assert_eq!(recording.glob(Path::new("*")).unwrap(), [PathBuf::from("3")]);
         assert_eq!(recording.glob(Path::new("*")).unwrap(), [PathBuf::from("3")]);
+        assert_eq!(recording.real_path(Path::new("a")), Path::new("/real/a"));
         recording.read(Path::new("missing")).unwrap_err();
         recording.into_bundle()
     }
@@ -238,6 +259,7 @@ mod tests {
         assert_eq!(got.bundle.read(Path::new("b")).unwrap(), [2]);
         assert_eq!(got.bundle.read(Path::new("c")).unwrap_err().kind(), io::ErrorKind::NotFound);
         assert_eq!(got.bundle.glob(Path::new("*")).unwrap(), [PathBuf::from("3")]);
+        assert_eq!(got.bundle.real_path(Path::new("a")), Path::new("/real/a"));
         assert_eq!(sockets.iter().map(Vec::len).collect::<Vec<_>>(), [2, 1]);
         let first = TcpListener::from(sockets.into_iter().next().unwrap().remove(0));
         assert_eq!(first.local_addr().unwrap(), listeners[0].address);

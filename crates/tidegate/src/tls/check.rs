@@ -113,17 +113,12 @@ fn check_covered(
     {
         return;
     }
-    for host in &site.hosts {
+    for host in site.hosts.iter().filter(|host| **host != HostPattern::Any) {
         let covered = own.iter().chain(shared).flatten().any(|certificate| certificate.covers(host));
         if !covered {
-            let name = match host {
-                HostPattern::Exact(name) => name.clone(),
-                HostPattern::Wildcard(name) => format!("*{name}"),
-                HostPattern::Any => continue,
-            };
             let mut diagnostic = diagnostic(
                 Severity::Error,
-                format!("no certificate is for {name}"),
+                format!("no certificate is for {host}"),
                 site.at,
                 "served over TLS",
             );
@@ -141,12 +136,7 @@ fn names(certificate: &Certificate) -> String {
 }
 
 fn hosts(site: &Site) -> String {
-    let host = |host: &HostPattern| match host {
-        HostPattern::Exact(name) => name.clone(),
-        HostPattern::Wildcard(name) => format!("*{name}"),
-        HostPattern::Any => "*".to_owned(),
-    };
-    site.hosts.iter().map(host).collect::<Vec<_>>().join(", ")
+    site.hosts.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 fn diagnostic(severity: Severity, message: String, at: Span, label: &str) -> Diagnostic {

@@ -107,12 +107,8 @@ fn add_internal(
     }
     let authority = internal::Authority::read(&policy.state_dir, files)?;
     for site in policy.sites.iter().filter(|site| internal::serves(policy, site)) {
-        for host in &site.hosts {
-            let name = match host {
-                HostPattern::Exact(name) => name.clone(),
-                HostPattern::Wildcard(name) => format!("*{name}"),
-                HostPattern::Any => continue,
-            };
+        for host in site.hosts.iter().filter(|host| **host != HostPattern::Any) {
+            let name = host.to_string();
             if !resolver.has(host) && !name.contains(':') && name.parse::<std::net::Ipv4Addr>().is_err() {
                 resolver.add(host, &authority.issue(&[name], provider)?);
             }

@@ -1,13 +1,11 @@
 //! The top level, listeners, time-outs, bounds, certificates, logs.
 
-use super::{Errors, Pool, Site, Test, read_as_map, record, shape_of};
-use crate::file::decode::{Decode, Field, Named, OneOrMore, Problems, record as read_record};
+use super::{Errors, ListenAddress, Network, Pool, Site, Test, read_as_map, record, shape_of};
+use crate::file::decode::{Decode, Field, Named, OneOrMore, Problems, broken_record, record as read_record};
 use crate::file::scalar::{Bytes, Count, FieldCount, HeadBytes, Pause, Scalar, Time, TimeOrNone, Wrong};
 use crate::file::shape::Shape;
 use crate::file::tree::{At, Kind, Node};
-use ipnet::IpNet;
 use serde_json::{Value, json};
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 record! {
     /// The whole file.
@@ -238,14 +236,29 @@ impl Decode for Listener {
     fn decode(node: &Node, problems: &mut Problems) -> Option<Self> {
         match &node.kind {
             Kind::Map { .. } => read_record(node, "an address or a map", problems),
-            _ => ListenAddress::decode(node, problems)
-                .map(|address| Listener { address: Field::new(address, node.at), ..Listener::default() }),
+            _ => Some(match ListenAddress::decode(node, problems) {
+                Some(address) => Listener { address: Field::new(address, node.at), ..Listener::default() },
+                None => unread(node),
+            }),
         }
+    }
+
+    fn broken() -> Option<Self> {
+        Some(broken_record())
     }
 
     fn shape() -> Shape {
         Shape::Either(vec![ListenAddress::shape(), shape_of::<Listener>("Listener")])
     }
+}
+
+/// A listener whose address is broken; sites may name it as it is written.
+fn unread(node: &Node) -> Listener {
+    let name = match &node.kind {
+        Kind::Scalar { text, .. } => Field::new(text.clone(), node.at),
+        _ => Field::Broken,
+    };
+    Listener { name, ..broken_record() }
 }
 
 /// The access log: off, or where to.
@@ -274,7 +287,7 @@ impl Decode for AccessLog {
     }
 
     fn shape() -> Shape {
-        let schema = json!({ "enum": ["off", false, "stdout"] });
+        let schema = json!({ "enum": ["off", false, "false", "stdout"] });
         Shape::Either(vec![
             Shape::Scalar { words: "off, false or stdout", schema },
             shape_of::<AccessLogKeys>("AccessLog"),
@@ -318,65 +331,5 @@ impl Scalar for crate::model::ForwardingMode {
 
     fn schema() -> Value {
         json!({ "enum": ["append", "replace"] })
-    }
-}
-
-/// A network; an address alone is the network of that one address.
-#[derive(Clone, Copy, Debug)]
-pub struct Network(pub IpNet);
-
-impl Scalar for Network {
-    const EXPECTED: &'static str = "a network such as 10.0.0.0/8, 2001:db8::/32 or an address";
-
-    fn parse(text: &str, _plain: bool) -> Result<Self, Wrong> {
-        if let Ok(address) = text.parse::<IpAddr>() {
-            return Ok(Network(address.into()));
-        }
-        let network: IpNet = text.parse().map_err(|_| Wrong::default())?;
-        if network.trunc() != network {
-            return Err(Wrong {
-                help: Some(format!("write `{}`", network.trunc())),
-                ..Wrong::because(format!("`{text}` has bits set beyond its prefix"))
-            });
-        }
-        Ok(Network(network))
-    }
-
-    fn schema() -> Value {
-        json!({ "type": "string", "pattern": "^[0-9a-fA-F.:]+(/[0-9]{1,3})?$" })
-    }
-}
-
-/// An address to listen on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ListenAddress {
-    /// As written.
-    pub text: String,
-    /// The address to bind.
-    pub address: SocketAddr,
-    /// Written without a host.
-    pub any: bool,
-}
-
-impl Scalar for ListenAddress {
-    const EXPECTED: &'static str = "an address such as :443, 127.0.0.1:8080 or \"[::]:80\"";
-
-    fn parse(text: &str, _plain: bool) -> Result<Self, Wrong> {
-        let port = text.strip_prefix(':').filter(|port| port.bytes().all(|byte| byte.is_ascii_digit()));
-        if let Some(port) = port.and_then(|port| port.parse().ok()) {
-            let address = (Ipv6Addr::UNSPECIFIED, port).into();
-            return Ok(ListenAddress { text: text.to_owned(), address, any: true });
-        }
-        let local = text.strip_prefix("localhost:").and_then(|port| port.parse().ok());
-        let address = local.map_or_else(|| text.parse(), |port: u16| Ok(([127, 0, 0, 1], port).into()));
-        match address {
-            Ok(address) => Ok(ListenAddress { text: text.to_owned(), address, any: false }),
-            Err(_) if text.parse::<u16>().is_ok() => Err(Wrong::help(format!("write `:{text}`"))),
-            Err(_) => Err(Wrong::default()),
-        }
-    }
-
-    fn schema() -> Value {
-        json!({ "type": "string", "pattern": ":[0-9]{1,5}$" })
     }
 }

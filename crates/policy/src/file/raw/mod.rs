@@ -3,12 +3,14 @@
 //! Their documentation comments are the reference and the JSON Schema; what the values mean together is
 //! `resolve`'s matter. Short forms are made long as they are read.
 
+mod address;
 mod general;
 mod pool;
 mod site;
 mod target;
 mod test;
 
+pub use address::*;
 pub use general::*;
 pub use pool::*;
 pub use site::*;
@@ -85,6 +87,10 @@ macro_rules! read_as_map {
 
             fn shape() -> $crate::file::shape::Shape {
                 $crate::file::raw::shape_of::<$name>(stringify!($name))
+            }
+
+            fn broken() -> Option<Self> {
+                Some($crate::file::decode::broken_record())
             }
         }
     )+ };

@@ -1,8 +1,8 @@
 //! Pools, servers, health checks, persistence.
 
-use super::{PoolTimeouts, read_as_map, record, shape_of};
+use super::{PoolTimeouts, is_name, read_as_map, record, shape_of};
 use crate::expression;
-use crate::file::decode::{Decode, Field, Names, OneOrMore, Problems, record as read_record};
+use crate::file::decode::{Decode, Field, Names, OneOrMore, Problems, broken_record, record as read_record};
 use crate::file::scalar::{Count, Port, Scalar, StatusRange, Time, Weight, Wrong};
 use crate::file::shape::Shape;
 use crate::file::tree::{At, Kind, Node};
@@ -33,6 +33,10 @@ read_as_map!(Pool);
 
 impl Names for Pool {
     const NAMES: &'static str = "a pool's name";
+
+    fn rules() -> Value {
+        json!({ "propertyNames": { "not": { "enum": super::RESERVED } } })
+    }
 }
 
 record! {
@@ -56,6 +60,10 @@ impl Decode for Server {
 
     fn shape() -> Shape {
         Shape::Either(vec![ServerAddress::shape(), shape_of::<Server>("Server")])
+    }
+
+    fn broken() -> Option<Self> {
+        Some(broken_record())
     }
 }
 
@@ -91,6 +99,14 @@ impl Scalar for ServerAddress {
 fn server_address_help(text: &str) -> Wrong {
     if text.contains("://") {
         return Wrong::help("an address has no scheme");
+    }
+    if text.starts_with("unix:") {
+        return Wrong::help("Unix sockets are not supported yet");
+    }
+    let name =
+        text.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()).map_or(text, |(name, _)| name);
+    if is_name(name) {
+        return Wrong::help("names are not supported yet, but for localhost: write the address that it has");
     }
     match text.parse::<std::net::IpAddr>() {
         Ok(std::net::IpAddr::V4(_)) => Wrong::help(format!("write the port: {text}:80")),
@@ -219,7 +235,8 @@ impl Scalar for model::SameSite {
     }
 
     fn schema() -> Value {
-        json!({ "enum": ["lax", "strict", "none", "Lax", "Strict", "None"] })
+        let any_case = "^([Ll][Aa][Xx]|[Ss][Tt][Rr][Ii][Cc][Tt]|[Nn][Oo][Nn][Ee])$";
+        json!({ "type": "string", "pattern": any_case })
     }
 }
 

@@ -53,7 +53,8 @@ record! {
         client: OneOrMore<Network>,
         /// Where the request goes.
         to: Target,
-        /// A name for logs and tests. Default: made of its conditions.
+        /// A name for logs and tests. Default: made of its conditions, such as `GET /api/* header.x-tier=gold`, and
+        /// numbered (`#2`) where two would have the same.
         name: String,
         /// Times of its requests.
         timeouts: RequestTimeouts,
@@ -126,7 +127,7 @@ pub enum ValueMatch {
     /// `{ regex: text }`.
     Regex(At<String>),
     /// `{ in: [text, ...] }`.
-    In(Vec<String>),
+    In(At<Vec<At<String>>>),
     /// `{ not: ... }`.
     Not(Box<ValueMatch>),
 }
@@ -156,7 +157,7 @@ impl Decode for ValueMatch {
             "regex" => String::decode(value, problems)
                 .map(|regex| ValueMatch::Regex(At { value: regex, at: value.at })),
             "in" => Vec::<At<String>>::decode(value, problems)
-                .map(|texts| ValueMatch::In(texts.into_iter().map(|text| text.value).collect())),
+                .map(|texts| ValueMatch::In(At { value: texts, at: value.at })),
             "not" => ValueMatch::decode(value, problems).map(|inner| ValueMatch::Not(Box::new(inner))),
             _ => {
                 problems.push(crate::file::decode::unknown_key(

@@ -43,6 +43,10 @@ pub const RESERVED: &[&str] = &["nearest", "redirect", "status", "body", "header
 
 impl Names for Share {
     const NAMES: &'static str = "a pool's name";
+
+    fn rules() -> serde_json::Value {
+        serde_json::json!({ "minProperties": 1, "propertyNames": { "not": { "enum": RESERVED } } })
+    }
 }
 
 impl Names for Text {
@@ -111,7 +115,7 @@ impl Scalar for Text {
     fn parse(text: &str, _plain: bool) -> Result<Self, Wrong> {
         crate::text::parse(text).map(Text).map_err(|error| Wrong {
             message: Some(error.message),
-            help: None,
+            help: Some("`{{` stands for a brace that begins no value".to_owned()),
             offset: Some(error.offset),
         })
     }
@@ -158,7 +162,12 @@ impl Decode for Errors {
     }
 
     fn shape() -> Shape {
-        Shape::Named { names: "`404`, `5xx`, `500-599` or `all`", value: Box::new(ErrorPage::shape()) }
+        let statuses = "^(all|[45]xx|[45][0-9]{2}(-[45][0-9]{2})?)$";
+        Shape::Named {
+            names: "`404`, `5xx`, `500-599` or `all`",
+            rules: serde_json::json!({ "propertyNames": { "pattern": statuses } }),
+            value: Box::new(ErrorPage::shape()),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The file's `tests:`.
 
-use super::{Network, record};
+use super::record;
 use crate::file::decode::{
     Decode, Field, Named, Names, OneOrMore, Problems, Record, mismatch, nearest, unknown_key,
 };
@@ -47,6 +47,9 @@ record! {
         sticky: bool,
     }
 }
+
+/// The keys of a test besides its request.
+pub const TEST_KEYS: &[&str] = TestKeys::KEYS;
 
 /// A text without values in it, as the value of a name.
 #[derive(Clone, Debug)]
@@ -187,7 +190,7 @@ impl Scalar for ClientAddress {
     }
 
     fn schema() -> Value {
-        Network::schema()
+        json!({ "type": "string", "pattern": "^[0-9a-fA-F.:]+$" })
     }
 }
 

@@ -138,6 +138,14 @@ fn digits<T: std::str::FromStr>(text: &str) -> Option<T> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
 
+/// The schema of a whole number, which may be written with quotes too.
+fn whole(least: u64, most: u64) -> Value {
+    json!({ "anyOf": [
+        { "type": "integer", "minimum": least, "maximum": most },
+        { "type": "string", "pattern": "^[0-9]+$" },
+    ] })
+}
+
 /// A number of things.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Count(pub u32);
@@ -150,7 +158,7 @@ impl Scalar for Count {
     }
 
     fn schema() -> Value {
-        json!({ "type": "integer", "minimum": 1, "maximum": u32::MAX })
+        whole(1, u32::MAX.into())
     }
 }
 
@@ -166,7 +174,7 @@ impl Scalar for Seed {
     }
 
     fn schema() -> Value {
-        json!({ "type": "integer", "minimum": 0 })
+        whole(0, u64::MAX)
     }
 }
 
@@ -182,7 +190,7 @@ impl Scalar for Weight {
     }
 
     fn schema() -> Value {
-        json!({ "type": "integer", "minimum": 0, "maximum": 1000 })
+        whole(0, 1000)
     }
 }
 
@@ -198,6 +206,6 @@ impl Scalar for Port {
     }
 
     fn schema() -> Value {
-        json!({ "type": "integer", "minimum": 1, "maximum": 65535 })
+        whole(1, 65535)
     }
 }

@@ -1,6 +1,6 @@
 //! Scalars with a unit: times, sizes, shares, statuses.
 
-use super::{Scalar, Wrong, digits, shortened};
+use super::{Scalar, Wrong, digits, shortened, whole};
 use crate::model::Bounds;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -23,7 +23,7 @@ impl Scalar for Time {
     }
 
     fn schema() -> Value {
-        json!({ "type": "string", "pattern": "^[0-9]+(ms|s|m|h|d)$" })
+        json!({ "type": "string", "pattern": "^0*[1-9][0-9]*(ms|s|m|h|d)$" })
     }
 }
 
@@ -56,7 +56,7 @@ impl Scalar for Pause {
     }
 
     fn schema() -> Value {
-        Time::schema()
+        json!({ "type": "string", "pattern": "^[0-9]+(ms|s|m|h|d)$" })
     }
 }
 
@@ -75,7 +75,7 @@ impl Scalar for TimeOrNone {
     }
 
     fn schema() -> Value {
-        json!({ "type": "string", "pattern": "^([0-9]+(ms|s|m|h|d)|none)$" })
+        json!({ "type": "string", "pattern": "^(0*[1-9][0-9]*(ms|s|m|h|d)|none)$" })
     }
 }
 
@@ -109,7 +109,7 @@ impl Scalar for Bytes {
     }
 
     fn schema() -> Value {
-        json!({ "type": "string", "pattern": "^([0-9]+[bkmg]|0)$" })
+        json!({ "anyOf": [{ "const": 0 }, { "type": "string", "pattern": "^([0-9]+[bkmg]|0+)$" }] })
     }
 }
 
@@ -129,7 +129,11 @@ impl Scalar for HeadBytes {
     }
 
     fn schema() -> Value {
-        Bytes::schema()
+        // From 1024 to 49152 bytes, or a little more.
+        let bytes =
+            "102[4-9]|10[3-9][0-9]|1[1-9][0-9]{2}|[2-9][0-9]{3}|[1-3][0-9]{4}|4[0-8][0-9]{3}|49[01][0-9]{2}";
+        let pattern = format!("^0*(([1-9]|[1-3][0-9]|4[0-8])k|({bytes})b)$");
+        json!({ "type": "string", "pattern": pattern })
     }
 }
 
@@ -146,7 +150,7 @@ impl Scalar for FieldCount {
     }
 
     fn schema() -> Value {
-        json!({ "type": "integer", "minimum": 1, "maximum": wire::h1::FIELDS_MAX })
+        whole(1, wire::h1::FIELDS_MAX as u64)
     }
 }
 
@@ -183,7 +187,7 @@ impl Scalar for Share {
     }
 
     fn schema() -> Value {
-        json!({ "type": "string", "pattern": "^[0-9]{1,3}(\\.[0-9]{1,2})?%$" })
+        json!({ "type": "string", "pattern": "^0*(100(\\.0{1,2})?|[0-9]{1,2}(\\.[0-9]{1,2})?)%$" })
     }
 }
 
@@ -199,7 +203,7 @@ impl Scalar for Status {
     }
 
     fn schema() -> Value {
-        json!({ "type": "integer", "minimum": 200, "maximum": 599 })
+        whole(200, 599)
     }
 }
 

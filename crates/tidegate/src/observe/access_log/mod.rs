@@ -272,7 +272,11 @@ mod tests {
     fn a_reader_that_has_stopped_reading_does_not_hold_up_the_end() {
         let (_reading, writing) = io::pipe().unwrap();
         let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&writing));
-        let sink = LogSink::start(&AccessLog { to: LogTarget::File(path.into()) }).unwrap();
+        let sink = LogSink::start(&AccessLog {
+            to: LogTarget::File(path.into()),
+            at: policy::source::Span::default(),
+        })
+        .unwrap();
         let buffer = sink.worker();
         for number in 0..20_000 {
             buffer.record(|line| line.num(key!("number"), number));
