@@ -295,6 +295,7 @@ impl Connection<'_> {
             message.extend(pattern_part(sent, count));
             self.stream.write_all(&message).await?;
             message.clear();
+            self.shared.sent.fetch_add(count as u64, Ordering::SeqCst);
             sent += count;
             if sent == bytes {
                 return Ok(());

@@ -123,6 +123,13 @@ impl Tidegate {
         std::fs::read_to_string(path).unwrap().split_whitespace().next().unwrap().parse().unwrap()
     }
 
+    /// Kilobytes of memory that the engine holds.
+    pub fn resident_kb(&self) -> i64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.engine_pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.split_whitespace().next().unwrap().parse().unwrap()
+    }
+
     /// Sends it a signal by name (`TERM`).
     pub fn signal(&self, name: &str) {
         let status =
