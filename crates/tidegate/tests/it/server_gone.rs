@@ -3,6 +3,7 @@
 use crate::support::{Pair, Tidegate, simple, wait_for};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use testkit::client::End;
+use testkit::message::pattern;
 use testkit::origin::Origin;
 use testkit::peer::{Peer, Step};
 
@@ -31,6 +32,20 @@ fn a_cut_never_looks_complete() {
     }
     let lines = pair.tidegate.logs(6);
     assert!(lines.iter().all(|line| line["reason"] == "server_cut"), "{lines:#?}");
+}
+
+#[test]
+fn where_only_the_close_marks_the_end_a_cut_is_a_reset() {
+    let pair = Pair::start();
+    for path in ["/cut-close/5000", "/cut-close/500000", "/cut-chunked/5000"] {
+        let mut client = pair.client();
+        client.send(format!("GET {path} HTTP/1.0\r\nHost: a\r\n\r\n")).unwrap();
+        assert_eq!(client.read_to_end().1, End::Reset, "{path}");
+    }
+    let mut client = pair.client();
+    client.send("GET /close/5000 HTTP/1.0\r\nHost: a\r\n\r\n").unwrap();
+    let (bytes, end) = client.read_to_end();
+    assert!(bytes.ends_with(&pattern(5000)) && end == End::Closed, "a whole one ends in good order");
 }
 
 #[test]

@@ -192,6 +192,45 @@ fn tls_client(tidegate: &Tidegate) -> rustls::StreamOwned<rustls::ClientConnecti
     rustls::StreamOwned::new(session, socket)
 }
 
+/// Sends a request and reads all that comes; the error that it ended with, if it did not end by `close_notify`.
+fn read_to_end(tidegate: &Tidegate, request: &str) -> (Vec<u8>, Option<std::io::ErrorKind>) {
+    let mut client = tls_client(tidegate);
+    client.write_all(request.as_bytes()).unwrap();
+    let mut bytes = Vec::new();
+    let error = client.read_to_end(&mut bytes).err().map(|error| error.kind());
+    (bytes, error)
+}
+
+#[test]
+fn an_answer_that_is_cut_is_not_ended_by_close_notify() {
+    let (tidegate, _origin) = start();
+    let ask = |path: &str, version: &str| {
+        let request =
+            format!("GET {path} HTTP/1.{version}\r\nHost: shop.example\r\nConnection: close\r\n\r\n");
+        read_to_end(&tidegate, &request)
+    };
+    for path in ["/close/5000", "/size/5000", "/chunked/5/1000"] {
+        for version in ["0", "1"] {
+            let (bytes, error) = ask(path, version);
+            assert_eq!(error, None, "{path} is whole");
+            assert!(bytes.len() > 5000);
+        }
+    }
+    // For a client of TLS the lack of `close_notify` is what tells a cut from an end.
+    for path in ["/cut-close/5000", "/cut-chunked/5000"] {
+        let (bytes, error) = ask(path, "0");
+        assert!(error.is_some(), "{path} is cut, and {} bytes look whole", bytes.len());
+    }
+    for path in ["/cut/5000", "/cut-close/5000", "/cut-chunked/5000", "/cut/500000"] {
+        let (bytes, error) = ask(path, "1");
+        assert!(
+            error.is_some() && !bytes.ends_with(b"0\r\n\r\n") || bytes.starts_with(b"HTTP/1.1 502"),
+            "{path} is cut: {error:?} after {} bytes",
+            bytes.len()
+        );
+    }
+}
+
 #[test]
 fn nothing_is_held_back_while_a_server_pauses() {
     // Of this many sizes some end where the socket is full in the middle of the last piece.
