@@ -52,8 +52,8 @@ pub enum Step {
     Pause(Duration),
     /// Waits until the gate is opened.
     Await(Gate),
-    /// Reads until so many bytes in all have been read.
-    ReadUntil(usize),
+    /// Reads exactly so many bytes behind what earlier steps took.
+    Read(usize),
     /// Sends nothing more, but still reads.
     FinishSending,
     /// Ends the connection with a reset.
@@ -230,11 +230,11 @@ impl Connection<'_> {
                 Ok(())
             }
             Step::Await(gate) => gate.pass(),
-            Step::ReadUntil(count) => {
-                while self.shared.connections().get(self.index).is_some_and(|seen| seen.bytes.len() < *count)
-                {
+            Step::Read(count) => {
+                while self.input.len() < *count {
                     self.read_more()?;
                 }
+                self.input.drain(..*count);
                 Ok(())
             }
             Step::FinishSending => self.stream.shutdown(Shutdown::Write),

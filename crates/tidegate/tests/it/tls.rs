@@ -1,6 +1,7 @@
 //! TLS as curl and openssl see it.
 
 use crate::support::{Tidegate, tool, wait_for};
+use crate::upgrade::{MASKED, PLAIN, websocket_request, websocket_server};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use std::io::{Read, Write};
@@ -229,6 +230,36 @@ fn an_answer_that_is_cut_is_not_ended_by_close_notify() {
             bytes.len()
         );
     }
+}
+
+#[test]
+fn a_websocket_passes_over_tls() {
+    let peer = websocket_server();
+    let tidegate = Tidegate::start(&secure(peer.address));
+    let mut client = tls_client(&tidegate);
+    client.write_all(websocket_request("shop.example").as_bytes()).unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        client.read_exact(&mut byte).unwrap();
+        head.push(byte[0]);
+    }
+    assert!(head.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&head));
+    let mut frame = [0; PLAIN.len()];
+    for _ in 0..2 {
+        client.write_all(MASKED).unwrap();
+        client.read_exact(&mut frame).unwrap();
+        assert_eq!(frame, PLAIN);
+    }
+    client.write_all(&[0x88, 0x80, 1, 2, 3, 4]).unwrap();
+    let mut rest = Vec::new();
+    client.read_to_end(&mut rest).expect("a server that has finished is told by `close_notify`");
+    assert_eq!(rest, [0x88, 0x00]);
+    client.conn.send_close_notify();
+    client.flush().unwrap();
+    assert!(peer.wait(|seen| seen[0].over), "the client's end is passed on as well");
+    let line = tidegate.logs(1).remove(0);
+    assert_eq!((&line["status"], &line["scheme"]), (&101.into(), &"https".into()));
 }
 
 #[test]
