@@ -69,6 +69,8 @@ fn plain_requests_are_sent_to_https() {
     assert_eq!(response.status, 308);
     assert_eq!(response.value("location").unwrap(), format!("https://moved.example:{port}/a?b=c"));
     assert_eq!(origin.requests(), 0);
+    let line = tidegate.log_with_reason("redirect_to_https");
+    assert_eq!((&line["status"], &line["site"]), (&308.into(), &"moved.example".into()));
     assert_eq!(tidegate.client().get("shop.example", "/").unwrap().status, 200);
 }
 
@@ -77,6 +79,7 @@ fn a_host_that_no_site_has_is_misdirected() {
     let (tidegate, _origin) = start();
     let output = curl(&tidegate, "shop.example", &["-H", "Host: other.example"]);
     assert!(output.stdout.starts_with("HTTP/1.1 421"), "{}", output.stdout);
+    assert_eq!(tidegate.log_with_reason("no_site")["scheme"], "https");
 }
 
 #[test]
