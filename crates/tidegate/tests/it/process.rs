@@ -53,11 +53,16 @@ fn a_second_signal_stops_now() {
 
 #[test]
 fn grace_keeps_accepting() {
-    let mut pair = Pair::with("", "drain: { grace: 500ms }");
+    let mut pair = Pair::with("", "drain: { grace: 1s }");
     pair.tidegate.signal("TERM");
-    std::thread::sleep(std::time::Duration::from_millis(100));
-    assert_eq!(pair.client().get("a", "/").unwrap().status, 200);
+    let asked = std::time::Instant::now();
+    wait_for("the drain", || pair.tidegate.stderr().iter().any(|line| line.contains("draining")));
+    while asked.elapsed() < std::time::Duration::from_millis(700) {
+        assert_eq!(pair.client().get("a", "/").unwrap().status, 200);
+    }
     assert_eq!(pair.tidegate.wait().code(), Some(0));
+    assert!(asked.elapsed() >= std::time::Duration::from_secs(1), "only {:?}", asked.elapsed());
+    assert!(Client::connect(pair.tidegate.address()).is_err());
 }
 
 #[test]
