@@ -229,6 +229,37 @@ fn a_trusted_peers_request_id_is_kept() {
 }
 
 #[test]
+fn only_the_configured_kind_of_field_is_believed() {
+    let (standard, none) = ("forwarded: { style: forwarded }", "forwarded: { style: none }");
+    let lie = "Forwarded: for=6.6.6.6;proto=https";
+    for (style, fields, client, scheme) in [
+        // A proxy that writes one kind passes on what its client wrote of the other.
+        ("", &[lie][..], "127.0.0.1", "http"),
+        ("", &["X-Forwarded-For: 192.0.2.9", lie], "192.0.2.9", "http"),
+        (standard, &X_FORWARDED[..2], "127.0.0.1", "http"),
+        (standard, &[X_FORWARDED[0], X_FORWARDED[1], "Forwarded: for=192.0.2.7"], "192.0.2.7", "http"),
+        (none, &X_FORWARDED[..2], "127.0.0.1", "http"),
+        (none, &[lie], "127.0.0.1", "http"),
+    ] {
+        let pair = Pair::with("", &format!("{TRUSTED}\n{style}"));
+        let request = format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n\r\n", fields.join("\r\n"));
+        assert_eq!(pair.client().request(request).unwrap().status, 200);
+        let line = pair.tidegate.logs(1).remove(0);
+        let told = (line["client"].as_str().unwrap(), line["scheme"].as_str().unwrap());
+        assert_eq!(told, (client, scheme), "{fields:?} with {style:?}");
+    }
+}
+
+#[test]
+fn a_request_id_that_is_refused_is_not_passed_on() {
+    let long = "x".repeat(129);
+    for id in ["", "a b", "a\tb", "\u{e4}", &long] {
+        let field = format!("X-Request-Id: {id}");
+        check(&[Case { config: (true, ""), fields: &[&field], seen: &OWN, client: LOCAL }]);
+    }
+}
+
+#[test]
 fn hop_by_hop_fields_stay_on_their_hop() {
     let pair = Pair::start();
     let fields = "Connection: keep-alive, X-Secret\r\nX-Secret: 1\r\nKeep-Alive: timeout=5\r\n\
