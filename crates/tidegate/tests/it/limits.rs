@@ -128,6 +128,16 @@ fn connecting_may_not_take_for_ever() {
 }
 
 #[test]
+fn the_whole_includes_connecting() {
+    let (address, _full) = unreachable();
+    let tidegate = Tidegate::start(&simple(&[address], "", "timeouts: { connect: 3s, total: 300ms }"));
+    let asked = Instant::now();
+    assert_eq!(takes(SHORT, || tidegate.client().get("a", "/").unwrap()).status, 504);
+    assert!(asked.elapsed() < Duration::from_secs(2), "only after {:?}", asked.elapsed());
+    tidegate.log_with_reason("total_timeout");
+}
+
+#[test]
 fn a_client_that_stops_reading_is_cut() {
     let pair = Pair::with("", "timeouts: { body: 300ms }");
     let mut client = pair.client();

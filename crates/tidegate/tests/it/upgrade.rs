@@ -71,6 +71,14 @@ fn a_server_that_has_finished_first_still_hears_its_client() {
 }
 
 #[test]
+fn a_server_that_resets_ends_the_tunnel() {
+    let (_peer, tidegate, mut client) = to_a_server(&[Step::AwaitBytes, Step::Reset]);
+    client.send("x").unwrap();
+    assert_eq!(client.read_to_end(), (Vec::new(), End::Reset), "what was cut does not look complete");
+    assert_eq!(tidegate.log_with_reason("server_cut")["status"], 101);
+}
+
+#[test]
 fn a_client_that_resets_ends_the_tunnel() {
     let pair = Pair::start();
     let mut client = tunnel(&pair);
