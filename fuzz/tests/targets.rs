@@ -66,4 +66,14 @@ macro_rules! targets {
     };
 }
 
-targets!(head_request, head_response, chunked, uri, cookie, path_matcher, configuration, session_cookie);
+targets!(
+    head_request,
+    head_response,
+    chunked,
+    uri,
+    cookie,
+    path_matcher,
+    configuration,
+    session_cookie,
+    forwarded
+);

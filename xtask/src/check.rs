@@ -14,15 +14,16 @@ const FUZZ: &str = "fuzz/Cargo.toml";
 /// # Errors
 /// The first check that fails.
 pub fn test() -> Result<(), Failure> {
-    tools::set_up()?;
+    let mut results = Results { skipped: tools::set_up()?, ..Results::default() };
     let started = Instant::now();
-    let mut results = Vec::new();
     step("format", || {
         succeed(cargo(&["fmt", "--all", "--check"]))?;
         succeed(cargo(&["fmt", "--check", "--manifest-path", FUZZ]))
     })?;
     step("lints", || {
-        succeed(cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))
+        let all = ["--all-targets", "--locked", "--", "-D", "warnings"];
+        succeed(cargo(&[&["clippy", "--workspace"], &all[..]].concat()))?;
+        succeed(cargo(&[&["clippy", "--manifest-path", FUZZ], &all[..]].concat()))
     })?;
     step("tests", || {
         // nginx lies where ordinary users do not look.
@@ -43,22 +44,30 @@ pub fn test() -> Result<(), Failure> {
         doc.env("RUSTDOCFLAGS", "-D warnings");
         succeed(doc)
     })?;
-    println!("{}", summary(&results));
+    dependencies(&["licenses", "bans", "sources"], &mut results.skipped)?;
+    println!("{}", results.summary());
     println!("all checks hold, after {} s", started.elapsed().as_secs());
     Ok(())
 }
 
-/// What CI runs besides.
+/// The same, and what is known of flaws in dependencies: it changes without a change of ours, and needs the network.
 ///
 /// # Errors
 /// The first check that fails.
 pub fn ci() -> Result<(), Failure> {
     test()?;
+    dependencies(&["advisories"], &mut Vec::new())
+}
+
+/// What `deny.toml` asks of dependencies, where there is a program that checks it.
+fn dependencies(checks: &[&str], skipped: &mut Vec<String>) -> Result<(), Failure> {
     if !tools::is_there("cargo-deny") && !cargo_has("deny") {
-        println!("== SKIPPED: cargo-deny is not installed; licences and advisories are not checked");
+        let line = format!("SKIPPED: cargo-deny is not installed: {} of dependencies", checks.join(", "));
+        println!("== {line}");
+        skipped.push(line);
         return Ok(());
     }
-    step("dependencies", || succeed(cargo(&["deny", "check", "licenses", "bans", "sources"])))
+    step("dependencies", || succeed(cargo(&[&["deny", "check"], checks].concat())))
 }
 
 fn cargo_has(command: &str) -> bool {
@@ -74,33 +83,57 @@ fn step(name: &str, run: impl FnOnce() -> Result<(), Failure>) -> Result<(), Fai
     Ok(())
 }
 
-/// Runs tests, showing their output as it comes and keeping their result lines.
-fn run_tests(mut command: Command, results: &mut Vec<String>) -> Result<(), Failure> {
+/// What tests said in their output.
+#[derive(Default)]
+struct Results {
+    /// The result line of each binary.
+    lines: Vec<String>,
+    /// What was left out, and why.
+    skipped: Vec<String>,
+}
+
+impl Results {
+    /// Takes what matters from a line of output.
+    fn note(&mut self, line: &str) {
+        if line.starts_with("test result:") {
+            self.lines.push(line.to_owned());
+        } else if let Some(at) = line.find("SKIPPED") {
+            self.skipped.push(line[at..].to_owned());
+        }
+    }
+
+    /// All result lines as one, and a line for each thing that was skipped.
+    fn summary(&self) -> String {
+        let sum = |word: &str| self.lines.iter().map(|line| count(line, word)).sum::<u64>();
+        let is_ok = self.lines.iter().all(|line| line.starts_with("test result: ok"));
+        let mut text = format!(
+            "tests: {}. {} passed; {} failed; {} ignored; {} skipped; in {} binaries",
+            if is_ok { "ok" } else { "FAILED" },
+            sum("passed"),
+            sum("failed"),
+            sum("ignored"),
+            self.skipped.len(),
+            self.lines.len()
+        );
+        for line in &self.skipped {
+            text.push_str(&format!("\n  {line}"));
+        }
+        text
+    }
+}
+
+/// Runs tests, showing their output as it comes and keeping what matters of it. A test that cannot do its work says
+/// `SKIPPED` and why on standard output, past the capture of the test harness.
+fn run_tests(mut command: Command, results: &mut Results) -> Result<(), Failure> {
     let mut child = command.stdout(Stdio::piped()).spawn().map_err(|error| error.to_string())?;
     if let Some(stdout) = child.stdout.take() {
         for line in BufReader::new(stdout).lines().map_while(Result::ok) {
             println!("{line}");
-            if line.starts_with("test result:") {
-                results.push(line);
-            }
+            results.note(&line);
         }
     }
     let status = child.wait().map_err(|error| error.to_string())?;
-    if status.success() { Ok(()) } else { Err(format!("tests failed: {}", summary(results))) }
-}
-
-/// All result lines as one.
-fn summary(results: &[String]) -> String {
-    let sum = |word: &str| results.iter().map(|line| count(line, word)).sum::<u64>();
-    let verdict =
-        if results.iter().all(|line| line.starts_with("test result: ok")) { "ok" } else { "FAILED" };
-    format!(
-        "tests: {verdict}. {} passed; {} failed; {} ignored; in {} binaries",
-        sum("passed"),
-        sum("failed"),
-        sum("ignored"),
-        results.len()
-    )
+    if status.success() { Ok(()) } else { Err(format!("tests failed: {}", results.summary())) }
 }
 
 /// The number before `word` in a result line.
@@ -114,17 +147,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn result_lines_are_summed() {
+    fn output_is_summed_up() {
         let line =
             "test result: ok. 9 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.07s";
         let bad = "test result: FAILED. 2 passed; 3 failed; 0 ignored; 0 measured; 0 filtered out";
-        assert_eq!(
-            summary(&[line.to_owned(), line.to_owned()]),
-            "tests: ok. 18 passed; 0 failed; 2 ignored; in 2 binaries"
-        );
-        assert_eq!(
-            summary(&[line.to_owned(), bad.to_owned()]),
-            "tests: FAILED. 11 passed; 3 failed; 1 ignored; in 2 binaries"
-        );
+        let skipped = "test counted ... SKIPPED: valgrind is not installed";
+        for (lines, wanted) in [
+            (&[line, line][..], "tests: ok. 18 passed; 0 failed; 2 ignored; 0 skipped; in 2 binaries"),
+            (&[line, bad], "tests: FAILED. 11 passed; 3 failed; 1 ignored; 0 skipped; in 2 binaries"),
+            (
+                &["running 1 test", skipped, line],
+                "tests: ok. 9 passed; 0 failed; 1 ignored; 1 skipped; in 1 binaries\n  \
+                 SKIPPED: valgrind is not installed",
+            ),
+        ] {
+            let mut results = Results::default();
+            lines.iter().for_each(|line| results.note(line));
+            assert_eq!(results.summary(), wanted);
+        }
     }
 }

@@ -12,8 +12,9 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: cargo xtask TASK
 
-  test           set up what tests need, then everything that must hold: format, lints, build, tests, docs
-  ci             the same, and the licences and advisories of dependencies where cargo-deny is installed
+  test           set up what tests need, then everything that must hold: format, lints, build, tests, docs, and where
+                 cargo-deny is installed the licences and sources of dependencies
+  ci             the same, and known flaws of dependencies (cargo-deny fetches the list of advisories)
   bench --quick  CPU and memory beside nginx on this machine, in a few minutes; results in bench/results/
 ";
 

@@ -34,6 +34,8 @@ pub struct Report {
     pub wrong: u64,
     /// Answers with another status.
     pub bad_status: u64,
+    /// Clients that panicked, which is a mistake in the load itself.
+    pub panicked: u64,
     /// What was wrong with the first few.
     pub examples: Vec<String>,
 }
@@ -41,7 +43,7 @@ pub struct Report {
 impl Report {
     /// Failures that a replayable request never shows: all but answers cut after they had begun.
     pub fn failed(&self) -> u64 {
-        self.refused + self.unanswered + self.wrong + self.bad_status
+        self.refused + self.unanswered + self.wrong + self.bad_status + self.panicked
     }
 
     fn add(&mut self, other: Report) {
@@ -51,6 +53,7 @@ impl Report {
         self.cut += other.cut;
         self.wrong += other.wrong;
         self.bad_status += other.bad_status;
+        self.panicked += other.panicked;
         self.examples.extend(other.examples);
         self.examples.truncate(10);
     }
@@ -89,7 +92,10 @@ impl Load {
         for client in self.clients {
             match client.join() {
                 Ok(one) => report.add(one),
-                Err(_) => report.example("a client panicked".to_owned()),
+                Err(_) => {
+                    report.panicked += 1;
+                    report.example("a client panicked".to_owned());
+                }
             }
         }
         report
@@ -151,4 +157,18 @@ fn count(report: &mut Report, result: Result<crate::client::Response, NoResponse
         report.good += 1;
     }
     response.end.is_none() && !response.head.has_token("connection", "close")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_that_panicked_counts_as_failed() {
+        let clients = vec![std::thread::spawn(|| panic!("on purpose")), std::thread::spawn(Report::default)];
+        let load = Load { stopping: Arc::default(), answered: Arc::default(), clients };
+        let report = load.stop();
+        assert_eq!((report.failed(), report.panicked), (1, 1));
+        assert_eq!(report.examples, ["a client panicked"]);
+    }
 }

@@ -12,8 +12,29 @@ use std::time::{Duration, Instant};
 /// How long a script waits for anything.
 const LIMIT: Duration = Duration::from_secs(20);
 
+/// A gate at which connections wait until it is opened, all its clones at once.
+#[derive(Clone, Debug, Default)]
+pub struct Gate(Arc<(Mutex<bool>, Condvar)>);
+
+impl Gate {
+    /// Lets everybody pass from now on.
+    pub fn open(&self) {
+        *self.0.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.0.1.notify_all();
+    }
+
+    fn pass(&self) -> io::Result<()> {
+        let is_open = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.0.1.wait_timeout_while(is_open, LIMIT, |is_open| !*is_open);
+        if waited.unwrap_or_else(PoisonError::into_inner).1.timed_out() {
+            return Err(ErrorKind::TimedOut.into());
+        }
+        Ok(())
+    }
+}
+
 /// One thing that a scripted server does.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Step {
     /// Reads one whole request, its body included.
     ReadRequest,
@@ -29,6 +50,10 @@ pub enum Step {
     SendSlowly(Vec<u8>, Duration),
     /// Waits.
     Pause(Duration),
+    /// Waits until the gate is opened.
+    Await(Gate),
+    /// Reads exactly so many bytes behind what earlier steps took.
+    Read(usize),
     /// Sends nothing more, but still reads.
     FinishSending,
     /// Ends the connection with a reset.
@@ -202,6 +227,14 @@ impl Connection<'_> {
             }),
             Step::Pause(time) => {
                 std::thread::sleep(*time);
+                Ok(())
+            }
+            Step::Await(gate) => gate.pass(),
+            Step::Read(count) => {
+                while self.input.len() < *count {
+                    self.read_more()?;
+                }
+                self.input.drain(..*count);
                 Ok(())
             }
             Step::FinishSending => self.stream.shutdown(Shutdown::Write),

@@ -3,6 +3,7 @@
 pub mod chunked;
 pub mod configuration;
 pub mod cookie;
+pub mod forwarded;
 mod head;
 pub mod head_request;
 pub mod head_response;
@@ -22,4 +23,5 @@ pub const ALL: &[Target] = &[
     path_matcher::TARGET,
     configuration::TARGET,
     session_cookie::TARGET,
+    forwarded::TARGET,
 ];

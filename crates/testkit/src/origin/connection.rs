@@ -192,7 +192,7 @@ impl Connection<'_> {
                 Ok(Then::Reset)
             }
             Endpoint::Slow(time) => {
-                tokio::time::sleep(time).await;
+                self.idle_for(time).await?;
                 self.report(request, "").await
             }
             Endpoint::Drip(bytes, time) => self.drip(request, bytes, time).await,
@@ -225,6 +225,19 @@ impl Connection<'_> {
                 self.whole(request, 200, lines, b"hop\n").await
             }
             _ => self.report(request, "").await,
+        }
+    }
+
+    /// Waits, unless the other side closes meanwhile.
+    async fn idle_for(&mut self, time: std::time::Duration) -> io::Result<()> {
+        let mut over = std::pin::pin!(tokio::time::sleep(time));
+        loop {
+            tokio::select! {
+                () = &mut over => return Ok(()),
+                read = self.stream.read_buf(&mut self.input) => if read? == 0 {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+            }
         }
     }
 
@@ -295,6 +308,7 @@ impl Connection<'_> {
             message.extend(pattern_part(sent, count));
             self.stream.write_all(&message).await?;
             message.clear();
+            self.shared.sent.fetch_add(count as u64, Ordering::SeqCst);
             sent += count;
             if sent == bytes {
                 return Ok(());

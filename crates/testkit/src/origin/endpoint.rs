@@ -15,7 +15,7 @@ pub enum Endpoint {
     Chunked(usize, usize),
     /// `/close/N`: N bytes that end with the connection.
     Close(usize),
-    /// `/slow/MS`: the report, after a while.
+    /// `/slow/MS`: the report, after a while, unless the other side closes before.
     Slow(Duration),
     /// `/drip/N/MS`: N bytes, one at a time.
     Drip(usize, Duration),

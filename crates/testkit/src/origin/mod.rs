@@ -41,6 +41,7 @@ struct Shared {
     connections: AtomicU64,
     in_flight: AtomicU64,
     open: AtomicU64,
+    sent: AtomicU64,
 }
 
 /// What the server is to do.
@@ -76,6 +77,7 @@ impl Origin {
             connections: AtomicU64::new(0),
             in_flight: AtomicU64::new(0),
             open: AtomicU64::new(0),
+            sent: AtomicU64::new(0),
         });
         let (order, orders) = watch::channel(Order::Serve);
         let for_thread = Arc::clone(&shared);
@@ -108,6 +110,11 @@ impl Origin {
     /// Connections that are open.
     pub fn open(&self) -> u64 {
         self.shared.open.load(Ordering::SeqCst)
+    }
+
+    /// Bytes of bodies of a known pattern (`/size/N`, `/close/N`) that the kernel took so far.
+    pub fn sent(&self) -> u64 {
+        self.shared.sent.load(Ordering::SeqCst)
     }
 
     /// Accepts no more, closes idle connections, lets running requests end, and waits for all that.

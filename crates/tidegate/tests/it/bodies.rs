@@ -1,11 +1,11 @@
 //! Bodies in every framing and size, in both directions, with real servers.
 
-use crate::support::{Nginx, Pair, Tidegate, simple, tool};
+use crate::support::{Nginx, Pair, Tidegate, simple, tool, wait_for};
 use std::io::Write;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 use testkit::message::{fnv, pattern};
-use testkit::peer::{Peer, Step};
+use testkit::peer::{Gate, Peer, Step};
 
 const SIZES: [usize; 9] = [0, 1, 1023, 16_384, 65_535, 65_536, 65_537, 1_000_000, 5_000_000];
 
@@ -53,28 +53,37 @@ fn fifty_megabytes_pass_in_both_directions_at_once() {
     assert!(response.complete && response.body == body);
 }
 
-/// Kilobytes of memory that the engine holds.
-fn resident(tidegate: &Tidegate) -> i64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", tidegate.engine_pid())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.split_whitespace().next().unwrap().parse().unwrap()
-}
-
 /// What eight connections may hold (two buffers and storage each, and what the allocator keeps) while eight hundred
 /// megabytes are on their way.
 const HELD_KB_MAX: i64 = 16 * 1024;
 
+/// Waits until a count of bytes is not nothing and stands still: whoever is behind it has stopped reading.
+#[track_caller]
+fn stands_still(what: &str, bytes: impl Fn() -> u64) -> u64 {
+    let mut last = (0, Instant::now());
+    wait_for(what, || {
+        let now = bytes();
+        if now != last.0 {
+            last = (now, Instant::now());
+        }
+        now > 0 && last.1.elapsed() > Duration::from_millis(300)
+    });
+    last.0
+}
+
 #[test]
 fn a_client_that_does_not_read_makes_the_server_wait() {
     let pair = Pair::start();
-    let before = resident(&pair.tidegate);
+    let before = pair.tidegate.resident_kb();
     let size = 100_000_000;
     let mut clients: Vec<_> = (0..8).map(|_| pair.client()).collect();
     for client in &mut clients {
         client.send(format!("GET /size/{size} HTTP/1.1\r\nHost: a\r\n\r\n")).unwrap();
     }
-    std::thread::sleep(Duration::from_secs(1));
-    let held = resident(&pair.tidegate) - before;
+    wait_for("all requests at the server", || pair.origin.in_flight() == 8);
+    let sent = stands_still("the server to be made to wait", || pair.origin.sent());
+    assert!(sent < 8 * size as u64 / 2, "{sent} bytes were taken, and nobody reads them");
+    let held = pair.tidegate.resident_kb() - before;
     assert!(held < HELD_KB_MAX, "{held} KB held");
     assert_eq!(pair.origin.in_flight(), 8, "the server is still sending");
     let response = clients.remove(0).read("GET").unwrap();
@@ -83,26 +92,32 @@ fn a_client_that_does_not_read_makes_the_server_wait() {
 
 #[test]
 fn a_server_that_does_not_read_makes_the_client_wait() {
-    let peer = Peer::start(vec![vec![Step::ReadHead, Step::Pause(Duration::from_secs(3))]]).unwrap();
+    // It reads on when the test has seen what it wants.
+    let gate = Gate::default();
+    let peer = Peer::start(vec![vec![Step::ReadHead, Step::Await(gate.clone()), Step::Reset]]).unwrap();
     let tidegate = Tidegate::start(&simple(&[peer.address], "", ""));
-    let before = resident(&tidegate);
-    let body = vec![b'x'; 100_000_000];
-    let done = AtomicUsize::new(0);
+    let before = tidegate.resident_kb();
+    let (size, sent) = (100_000_000, AtomicU64::new(0));
+    let piece = vec![b'x'; 100_000];
     std::thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {
                 let mut client = tidegate.client();
-                let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", body.len());
-                client.send(head).unwrap();
-                // Fails when the server is gone.
-                let _ = client.send(&body);
-                done.fetch_add(1, Ordering::SeqCst);
+                client.send(format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {size}\r\n\r\n")).unwrap();
+                let mut left = size;
+                // Ends when the server is gone.
+                while left > 0 && client.send(&piece).is_ok() {
+                    left -= piece.len();
+                    sent.fetch_add(piece.len() as u64, Ordering::SeqCst);
+                }
             });
         }
-        std::thread::sleep(Duration::from_secs(1));
-        let held = resident(&tidegate) - before;
+        assert!(peer.wait(|seen| seen.len() == 8), "all requests are at the server");
+        let taken = stands_still("the clients to be made to wait", || sent.load(Ordering::SeqCst));
+        assert!(taken < 8 * size as u64 / 2, "{taken} bytes were taken, and nobody reads them");
+        let held = tidegate.resident_kb() - before;
         assert!(held < HELD_KB_MAX, "{held} KB held");
-        assert_eq!(done.load(Ordering::SeqCst), 0, "every client is still sending");
+        gate.open();
     });
 }
 
@@ -146,6 +161,22 @@ fn chunks_trailers_and_their_framing_pass_through() {
 }
 
 #[test]
+fn chunk_extensions_are_dropped_in_both_directions() {
+    let chunks = "5;secret=\"a;b\"\r\nhello\r\n0;last\r\nX-Sum: 7\r\n\r\n";
+    let answer = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}");
+    let peer = Peer::answering(answer).unwrap();
+    let tidegate = Tidegate::start(&simple(&[peer.address], "", ""));
+    let request = format!("POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}");
+    let response = tidegate.client().request(request).unwrap();
+    assert_eq!((response.text().as_str(), response.complete), ("hello", true));
+    assert_eq!(response.extensions, Vec::<String>::new());
+    assert_eq!(response.trailers, [("X-Sum".to_owned(), "7".to_owned())]);
+    let seen = peer.seen().remove(0).bytes;
+    let body = &seen[testkit::message::find(&seen, b"\r\n\r\n").unwrap() + 4..];
+    assert_eq!(String::from_utf8_lossy(body), "5\r\nhello\r\n0\r\nX-Sum: 7\r\n\r\n");
+}
+
+#[test]
 fn chunked_bodies_may_come_in_any_pieces() {
     let pair = Pair::start();
     let mut client = pair.client();
@@ -161,10 +192,13 @@ fn chunked_bodies_may_come_in_any_pieces() {
 #[test]
 fn answers_that_end_by_closing_stay_recognisable() {
     let pair = Pair::start();
+    let mut client = pair.client();
     for size in [0, 10, 100_000, 1_000_000] {
-        let mut client = pair.client();
         let response = client.get("a", &format!("/close/{size}")).unwrap();
         assert!(response.complete && response.body == pattern(size), "size {size}");
+        assert_eq!(response.value("transfer-encoding"), Some("chunked"), "size {size}");
+        assert!(!response.head.has_token("connection", "close") && response.end.is_none(), "size {size}");
+        assert_eq!(client.get("a", "/next").unwrap().json()["target"], "/next", "the connection goes on");
     }
 }
 

@@ -43,22 +43,102 @@ fn each_broken_file_is_refused_with_its_place() {
     let mut seen = 0;
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        if path.extension().is_none_or(|extension| extension != "yaml") {
+        if path.extension().is_none_or(|extension| extension != "yaml" && extension != "json") {
             continue;
         }
         seen += 1;
         let text = path.display().to_string();
         let output = tidegate(&["check", "--json", "-c", &text]);
+        assert_eq!(output.code, 1, "{text}: {}{}", output.stdout, output.stderr);
         let diagnostics: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
         let errors: Vec<_> =
             diagnostics.as_array().unwrap().iter().filter(|one| one["severity"] == "error").collect();
-        assert_eq!(output.code, i32::from(!errors.is_empty()), "{text}: {}", output.stdout);
-        for error in errors {
+        assert!(!errors.is_empty(), "{text}: {}", output.stdout);
+        for error in &errors {
             assert!(error["file"].as_str().is_some() && error["line"].as_u64() > Some(0), "{text}: {error}");
             assert!(error["column"].as_u64() > Some(0), "{text}: {error}");
         }
+        let drawn = tidegate(&["check", "-c", &text]);
+        assert_eq!(drawn.code, 1, "{text}");
+        let count = format!("{} error", errors.len());
+        assert!(drawn.stdout.contains(&count), "{text}: {count} in {}", drawn.stdout);
+        assert!(
+            drawn.stderr.contains(&format!("{}:", errors[0]["file"].as_str().unwrap())),
+            "{}",
+            drawn.stderr
+        );
     }
-    assert!(seen >= 30, "{seen} broken files");
+    assert!(seen >= 40, "{seen} broken files");
+}
+
+/// A certificate for these hosts with fixed dates, `NAME.pem` and `NAME.key`.
+fn certificate_until(folder: &Path, name: &str, hosts: &[&str], year: i32) {
+    let hosts: Vec<String> = hosts.iter().map(|host| (*host).to_owned()).collect();
+    let mut parameters = rcgen::CertificateParams::new(hosts).unwrap();
+    parameters.not_before = rcgen::date_time_ymd(2020, 1, 1);
+    parameters.not_after = rcgen::date_time_ymd(year, 2, 1);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = parameters.self_signed(&key).unwrap();
+    std::fs::write(folder.join(format!("{name}.pem")), certificate.pem()).unwrap();
+    std::fs::write(folder.join(format!("{name}.key")), key.serialize_pem()).unwrap();
+}
+
+/// What `check` says, all of it, of a site `a.example` with more of these keys.
+fn told(name: &str, site: &str, more: &str) {
+    let (folder, path) = written(&format!(
+        "listeners: [{{ address: '127.0.0.1:0', tls: true }}]\npools: {{ app: {{ servers: ['127.0.0.1:9'] }} }}\n\
+         sites:\n  a.example:\n    to: app\n{site}{more}"
+    ));
+    for (name, hosts, year) in
+        [("good", "a.example", 2100), ("other", "b.example", 2100), ("expired", "a.example", 2021)]
+    {
+        certificate_until(folder.path(), name, &[hosts], year);
+    }
+    let output = tidegate(&["check", "-c", &path]);
+    assert_eq!(output.code, 1, "{}{}", output.stdout, output.stderr);
+    let text = format!("{}\n{}", output.stderr, output.stdout);
+    let text = text.replace(&folder.path().display().to_string(), "[folder]");
+    insta::with_settings!({ omit_expression => true }, {
+        insta::assert_snapshot!(format!("check_{name}"), text);
+    });
+}
+
+#[test]
+fn what_is_wrong_beyond_the_file_is_drawn_into_it_too() {
+    let certificate =
+        |cert: &str, key: &str| format!("    tls: {{ certificates: [{{ cert: {cert}, key: {key} }}] }}\n");
+    told("certificate_for_another_host", &certificate("other.pem", "other.key"), "");
+    told("certificate_expired", &certificate("expired.pem", "expired.key"), "");
+    told("key_of_another_certificate", &certificate("good.pem", "other.key"), "");
+    told("certificate_not_readable", &certificate("nowhere.pem", "good.key"), "");
+    told("host_without_a_certificate", &certificate("good.pem", "good.key"), "  c.example: { to: app }\n");
+    told(
+        "host_that_no_certificate_is_for",
+        "",
+        "  c.example: { to: app }\ntls: { certificates: [{ cert: good.pem, key: good.key }] }\n",
+    );
+    told(
+        "test_that_fails",
+        &certificate("good.pem", "good.key"),
+        "tests:\n  - { get: 'https://a.example/x', to: app }\n  - { get: 'https://a.example/x', status: 404 }\n",
+    );
+}
+
+#[test]
+fn checking_writes_nothing() {
+    let (folder, path) = written(
+        "listeners: [{ address: '127.0.0.1:0', tls: true }]\ntls: { internal: true }\n\
+         pools: { app: { servers: ['127.0.0.1:9'], sticky: cookie } }\nsites: { a.example: { to: app } }\n\
+         tests: [{ get: 'https://a.example/', to: app }]\nstate_dir: state\n",
+    );
+    let request = ["explain", "-c", &path, "GET", "https://a.example/"];
+    for arguments in [&["check", "-c", &path][..], &["test", "-c", &path], &request] {
+        let output = tidegate(arguments);
+        assert_eq!(output.code, 0, "{arguments:?}: {}", output.stderr);
+    }
+    let files: Vec<_> =
+        std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(files, ["tidegate.yaml"], "no state is made before something is served");
 }
 
 #[test]

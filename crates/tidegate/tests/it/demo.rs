@@ -3,6 +3,8 @@
 use super::support::tool;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use testkit::client::{Client, End};
 
 /// A running demo; ended by INT, as Ctrl-C does.
 struct Demo {
@@ -42,7 +44,9 @@ impl Demo {
 
 impl Drop for Demo {
     fn drop(&mut self) {
-        tool::run("kill", &["-INT", &self.child.id().to_string()]);
+        if self.child.try_wait().is_ok_and(|status| status.is_none()) {
+            tool::run("kill", &["-INT", &self.child.id().to_string()]);
+        }
         let status = self.child.wait().unwrap();
         if !std::thread::panicking() {
             assert_eq!(status.code(), Some(0), "Ctrl-C drains and stops");
@@ -76,9 +80,11 @@ fn every_command_works_as_printed() {
     assert!(one("TLS, with").contains("\"server\":\"api-"));
     let failing = demo.commands("A server that fails");
     paste(failing[0]);
+    let failed = Instant::now();
     super::support::wait_for("the server to be left", || {
         !servers(&paste(failing[1])).contains(&"shop-1".to_owned())
     });
+    assert!(failed.elapsed() < Duration::from_secs(2), "it was left after {:?}", failed.elapsed());
     assert_eq!(servers(&paste(failing[1])).len(), 3);
     paste(failing[2]);
     super::support::wait_for("its return", || servers(&paste(failing[1])).contains(&"shop-1".to_owned()));
@@ -86,4 +92,21 @@ fn every_command_works_as_printed() {
         assert!(!paste(command).is_empty());
     }
     super::support::wait_for("the access log", || one("The access log").contains("\"status\":200"));
+}
+
+#[test]
+fn a_running_request_ends_before_the_demo_does() {
+    let mut demo = Demo::start();
+    let place = demo.text.lines().find_map(|line| line.trim().strip_prefix("balancer")).unwrap().trim();
+    let address = place.strip_prefix("http://").unwrap().parse().unwrap();
+    let mut client = Client::connect(address).unwrap();
+    client.send("GET /drip/20/50 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    assert_eq!(client.read_raw(15), b"HTTP/1.1 200 St");
+    tool::run("kill", &["-INT", &demo.child.id().to_string()]);
+    let (rest, end) = client.read_to_end();
+    assert!(rest.ends_with(&testkit::message::pattern(20)) && end == End::Closed, "{rest:?} {end:?}");
+    assert_eq!(demo.child.wait().unwrap().code(), Some(0));
+    assert!(Client::connect(address).is_err(), "nothing is left behind");
+    let folder = demo.text.lines().find_map(|line| line.trim().strip_prefix("configuration")).unwrap().trim();
+    assert!(!std::path::Path::new(folder).exists(), "{folder} is tidied away");
 }

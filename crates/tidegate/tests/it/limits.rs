@@ -1,10 +1,11 @@
 //! Bounds and time-outs: each one, with its status and its reason.
 
-use crate::support::{Pair, Tidegate, simple};
+use crate::support::{Pair, Tidegate, simple, wait_for};
+use std::io::Write;
 use std::time::{Duration, Instant};
-use testkit::client::End;
+use testkit::client::{Client, End};
 use testkit::origin::Origin;
-use testkit::peer::{Peer, Step};
+use testkit::peer::{Gate, Peer, Step};
 
 /// Whether `run` takes about this long: never less, and not absurdly more on a busy machine.
 #[track_caller]
@@ -37,14 +38,13 @@ fn a_head_that_drips_does_not_live_longer() {
     let mut sender = client.sender().unwrap();
     std::thread::scope(|scope| {
         scope.spawn(move || {
-            use std::io::Write;
             let _ = sender.write_all(b"GET / HTTP/1.1\r\nX: ");
             while sender.write_all(b"x").is_ok() {
                 std::thread::sleep(Duration::from_millis(50));
             }
         });
         assert_eq!(takes(SHORT, || client.read("GET").unwrap()).status, 408);
-        drop(client);
+        client.finish_sending().unwrap();
     });
 }
 
@@ -120,18 +120,77 @@ fn the_whole_may_be_limited() {
     assert!(!response.complete);
 }
 
-#[test]
-fn connecting_may_not_take_for_ever() {
-    // A listener whose queue is full answers no more: connections to it hang.
+/// A listener whose queue is full, which answers no more: connections to it hang. What keeps it so comes along.
+fn unreachable() -> (std::net::SocketAddr, impl Sized) {
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     socket.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
     socket.listen(0).unwrap();
     let address = socket.local_addr().unwrap().as_socket().unwrap();
-    let _full: Vec<_> =
+    let full: Vec<_> =
         (0..4).map(|_| std::net::TcpStream::connect_timeout(&address, Duration::from_millis(100))).collect();
+    (address, (socket, full))
+}
+
+#[test]
+fn connecting_may_not_take_for_ever() {
+    let (address, _full) = unreachable();
     let tidegate = Tidegate::start(&simple(&[address], "", "timeouts: { connect: 300ms }"));
     assert_eq!(takes(SHORT, || tidegate.client().get("a", "/").unwrap()).status, 504);
     tidegate.log_with_reason("connect_timeout");
+}
+
+#[test]
+fn the_whole_includes_connecting() {
+    let (address, _full) = unreachable();
+    let tidegate = Tidegate::start(&simple(&[address], "", "timeouts: { connect: 3s, total: 300ms }"));
+    let asked = Instant::now();
+    assert_eq!(takes(SHORT, || tidegate.client().get("a", "/").unwrap()).status, 504);
+    assert!(asked.elapsed() < Duration::from_secs(2), "only after {:?}", asked.elapsed());
+    tidegate.log_with_reason("total_timeout");
+}
+
+#[test]
+fn a_client_that_stops_reading_is_cut() {
+    let pair = Pair::with("", "timeouts: { body: 300ms }");
+    let mut client = pair.client();
+    client.send("GET /size/100000000 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    let line = takes(SHORT, || pair.tidegate.log_with_reason("client_stalled"));
+    assert_eq!(line["status"], 200, "that is what it was told before");
+    wait_for("the server to be let go", || pair.origin.open() == 0);
+    assert!(!client.read("GET").unwrap().complete);
+}
+
+#[test]
+fn a_server_that_takes_no_body_is_504() {
+    let gate = Gate::default();
+    let peer = Peer::start(vec![vec![Step::ReadHead, Step::Await(gate.clone())]]).unwrap();
+    let tidegate = Tidegate::start(&simple(&[peer.address], "", "timeouts: { body: 300ms }"));
+    let mut client = tidegate.client();
+    let mut sender = client.sender().unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            let _ = sender.write_all(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 50000000\r\n\r\n");
+            // Ends when the connection does.
+            let _ = sender.write_all(&vec![b'x'; 50_000_000]);
+        });
+        assert_eq!(takes(SHORT, || client.read("POST").unwrap()).status, 504);
+        client.reset();
+    });
+    tidegate.log_with_reason("server_stalled");
+    gate.open();
+}
+
+#[test]
+fn connections_to_servers_are_closed_when_they_have_been_idle() {
+    let pair = Pair::with(", timeouts: { idle: 300ms }", "");
+    let mut client = pair.client();
+    takes(SHORT, || {
+        assert_eq!(client.get("a", "/").unwrap().status, 200);
+        assert_eq!(pair.origin.open(), 1, "it is kept");
+        wait_for("its end", || pair.origin.open() == 0);
+    });
+    assert_eq!(client.get("a", "/").unwrap().status, 200, "the client's own connection goes on");
+    assert_eq!(pair.origin.connections(), 2);
 }
 
 #[test]
@@ -166,4 +225,51 @@ fn bodies_are_bounded() {
     pair.tidegate.log_with_reason("body_too_large");
     let fits = format!("{head}Content-Length: 1024\r\n\r\n{}", &body[1..]);
     assert_eq!(pair.client().request(fits).unwrap().status, 200);
+}
+
+#[test]
+fn a_site_has_its_own_bound_of_bodies_and_a_listener_of_heads() {
+    let origin = Origin::start("one").unwrap();
+    let tidegate = Tidegate::start(&format!(
+        "listeners:\n  - {{ name: web, address: \"127.0.0.1:0\" }}\n  \
+         - {{ name: narrow, address: \"127.0.0.1:0\", bounds: {{ head: 1k, headers: 5 }}, timeouts: {{ head: 300ms }} }}\n\
+         bounds: {{ body: 1k, head: 8k }}\npools: {{ app: {{ servers: [\"{}\"] }} }}\n\
+         sites:\n  small: {{ to: app }}\n  large: {{ to: app, bounds: {{ body: 1m }} }}\n  tiny: {{ to: app, bounds: {{ body: 10b }} }}\n",
+        origin.address
+    ));
+    for (host, size, status) in [
+        ("small", 1024, 200),
+        ("small", 1025, 413),
+        ("large", 1 << 20, 200),
+        ("large", (1 << 20) + 1, 413),
+        ("tiny", 10, 200),
+        ("tiny", 11, 413),
+    ] {
+        let body = "x".repeat(size);
+        let head = format!("POST / HTTP/1.1\r\nHost: {host}\r\n");
+        let sized = format!("{head}Content-Length: {size}\r\n\r\n{body}");
+        assert_eq!(tidegate.client().request(sized).unwrap().status, status, "{size} bytes for {host}");
+        let chunked = format!("{head}Transfer-Encoding: chunked\r\n\r\n{size:x}\r\n{body}\r\n0\r\n\r\n");
+        assert_eq!(tidegate.client().request(chunked).unwrap().status, status, "{size} in chunks for {host}");
+    }
+    let narrow = || Client::connect(tidegate.addresses["narrow"]).unwrap();
+    for (fields, wide_status, narrow_status) in [
+        (format!("X: {}\r\n", "x".repeat(900)), 200, 200),
+        (format!("X: {}\r\n", "x".repeat(1100)), 200, 431),
+        (format!("X: {}\r\n", "x".repeat(9000)), 431, 431),
+        ("X: y\r\n".repeat(4), 200, 200),
+        ("X: y\r\n".repeat(5), 200, 431),
+    ] {
+        let request = format!("GET / HTTP/1.1\r\nHost: small\r\n{fields}\r\n");
+        assert_eq!(
+            tidegate.client().request(&request).unwrap().status,
+            wide_status,
+            "{} bytes",
+            fields.len()
+        );
+        assert_eq!(narrow().request(&request).unwrap().status, narrow_status, "{} bytes", fields.len());
+    }
+    let mut slow = narrow();
+    slow.send("GET / HTTP/1.1\r\nHo").unwrap();
+    assert_eq!(takes(SHORT, || slow.read("GET").unwrap()).status, 408);
 }

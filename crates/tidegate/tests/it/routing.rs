@@ -133,6 +133,31 @@ fn redirects_and_fixed_answers_are_given() {
     assert_eq!(client.request(post).unwrap().status, 410);
     let mut client = tidegate.client();
     assert_eq!(client.get("h", "/x").unwrap().status, 200);
+    for (path, status, reason) in
+        [("/old/x/y", 301, "redirect"), ("/away", 308, "redirect"), ("/gone", 410, "fixed_answer")]
+    {
+        let line = tidegate.logs(7).into_iter().find(|line| line["path"] == path).unwrap();
+        assert_eq!((&line["status"], &line["reason"]), (&status.into(), &reason.into()), "{line}");
+        assert!(line["server"].is_null() && line["site"] == "*" && line["route"].is_string(), "{line}");
+    }
+}
+
+#[test]
+fn the_log_says_why_nothing_was_found() {
+    let (tidegate, _origins) = start("sites:\n  h: { routes: [{ path: /only, to: a, name: the-only }] }\n");
+    let mut client = tidegate.client();
+    for (host, path, status) in [("h", "/only", 200), ("h", "/x", 404), ("other", "/only", 404)] {
+        assert_eq!(client.get(host, path).unwrap().status, status, "{host}{path}");
+    }
+    let lines = tidegate.logs(3);
+    for (line, site, route, reason) in [
+        (&lines[0], Some("h"), Some("the-only"), None),
+        (&lines[1], Some("h"), None, Some("no_route")),
+        (&lines[2], None, None, Some("no_site")),
+    ] {
+        let told = (line["site"].as_str(), line["route"].as_str(), line["reason"].as_str());
+        assert_eq!(told, (site, route, reason), "{line}");
+    }
 }
 
 #[test]

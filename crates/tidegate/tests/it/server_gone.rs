@@ -1,8 +1,9 @@
 //! Servers that go away: a cut never looks complete, a stale connection is replaced, a dead server is left.
 
-use crate::support::{Pair, Tidegate, simple, wait_for};
+use crate::support::{Pair, Tidegate, simple, tool, wait_for};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use testkit::client::End;
+use testkit::message::pattern;
 use testkit::origin::Origin;
 use testkit::peer::{Peer, Step};
 
@@ -34,6 +35,20 @@ fn a_cut_never_looks_complete() {
 }
 
 #[test]
+fn where_only_the_close_marks_the_end_a_cut_is_a_reset() {
+    let pair = Pair::start();
+    for path in ["/cut-close/5000", "/cut-close/500000", "/cut-chunked/5000"] {
+        let mut client = pair.client();
+        client.send(format!("GET {path} HTTP/1.0\r\nHost: a\r\n\r\n")).unwrap();
+        assert_eq!(client.read_to_end().1, End::Reset, "{path}");
+    }
+    let mut client = pair.client();
+    client.send("GET /close/5000 HTTP/1.0\r\nHost: a\r\n\r\n").unwrap();
+    let (bytes, end) = client.read_to_end();
+    assert!(bytes.ends_with(&pattern(5000)) && end == End::Closed, "a whole one ends in good order");
+}
+
+#[test]
 fn servers_without_an_answer_are_502() {
     for script in [
         vec![Step::ReadRequest, Step::Close],
@@ -44,15 +59,43 @@ fn servers_without_an_answer_are_502() {
         let tidegate = Tidegate::start(&simple(&[peer.address], "", ""));
         let request = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx";
         assert_eq!(tidegate.client().request(request).unwrap().status, 502, "{script:?}");
-        assert!(tidegate.logs(1)[0]["reason"].is_string());
+        assert_eq!(tidegate.logs(1)[0]["reason"], "server_closed", "{script:?}");
     }
 }
 
 #[test]
-fn a_refused_connection_is_502_and_says_why() {
-    let tidegate = Tidegate::start(&simple(&[nowhere()], "", ""));
-    assert_eq!(tidegate.client().get("a", "/").unwrap().status, 502);
-    assert_eq!(tidegate.log_with_reason("connection_refused")["status"], 502);
+fn a_connection_that_cannot_be_made_is_502_and_says_why() {
+    // Nobody can connect to a broadcast address, and nothing leaves this machine.
+    let broadcast = SocketAddr::from(([127, 255, 255, 255], 9));
+    for (address, reason) in [(nowhere(), "connection_refused"), (broadcast, "connect_failed")] {
+        let tidegate = Tidegate::start(&simple(&[address], "", ""));
+        assert_eq!(tidegate.client().get("a", "/").unwrap().status, 502, "{address}");
+        let line = tidegate.log_with_reason(reason);
+        assert_eq!((&line["status"], &line["server"]), (&502.into(), &address.to_string().into()));
+    }
+}
+
+#[test]
+fn without_a_descriptor_for_a_server_it_is_503() {
+    let pair = Pair::with("", "timeouts: { connect: 200ms }\nworkers: 1");
+    let mut client = pair.client();
+    assert_eq!(client.request("GET / HTTP/1.1\r\nHost: a\r\nX: 1\r\n\r\n").unwrap().status, 200);
+    // The kept connection is in use, and from now on the process gets no descriptor.
+    let mut busy = pair.client();
+    busy.send("GET /slow/60000 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    wait_for("the request at the server", || pair.origin.in_flight() == 1);
+    let engine = pair.tidegate.engine_pid().to_string();
+    let limit = |count: usize| {
+        let limit = format!("--nofile={count}:");
+        assert_eq!(tool::run("prlimit", &["--pid", &engine, &limit]).code, 0);
+    };
+    // What is open stays open.
+    limit(3);
+    assert_eq!(client.get("a", "/").unwrap().status, 503);
+    assert_eq!(pair.tidegate.log_with_reason("out_of_descriptors")["status"], 503);
+    limit(500);
+    assert_eq!(client.get("a", "/").unwrap().status, 200, "the same connection is served again");
+    busy.reset();
 }
 
 #[test]

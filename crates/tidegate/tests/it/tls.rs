@@ -1,6 +1,7 @@
 //! TLS as curl and openssl see it.
 
 use crate::support::{Tidegate, tool, wait_for};
+use crate::upgrade::{MASKED, PLAIN, websocket_request, websocket_server};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use std::io::{Read, Write};
@@ -68,6 +69,8 @@ fn plain_requests_are_sent_to_https() {
     assert_eq!(response.status, 308);
     assert_eq!(response.value("location").unwrap(), format!("https://moved.example:{port}/a?b=c"));
     assert_eq!(origin.requests(), 0);
+    let line = tidegate.log_with_reason("redirect_to_https");
+    assert_eq!((&line["status"], &line["site"]), (&308.into(), &"moved.example".into()));
     assert_eq!(tidegate.client().get("shop.example", "/").unwrap().status, 200);
 }
 
@@ -76,6 +79,7 @@ fn a_host_that_no_site_has_is_misdirected() {
     let (tidegate, _origin) = start();
     let output = curl(&tidegate, "shop.example", &["-H", "Host: other.example"]);
     assert!(output.stdout.starts_with("HTTP/1.1 421"), "{}", output.stdout);
+    assert_eq!(tidegate.log_with_reason("no_site")["scheme"], "https");
 }
 
 #[test]
@@ -190,6 +194,75 @@ fn tls_client(tidegate: &Tidegate) -> rustls::StreamOwned<rustls::ClientConnecti
     socket2::SockRef::from(&socket).set_recv_buffer_size(32 * 1024).unwrap();
     socket.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
     rustls::StreamOwned::new(session, socket)
+}
+
+/// Sends a request and reads all that comes; the error that it ended with, if it did not end by `close_notify`.
+fn read_to_end(tidegate: &Tidegate, request: &str) -> (Vec<u8>, Option<std::io::ErrorKind>) {
+    let mut client = tls_client(tidegate);
+    client.write_all(request.as_bytes()).unwrap();
+    let mut bytes = Vec::new();
+    let error = client.read_to_end(&mut bytes).err().map(|error| error.kind());
+    (bytes, error)
+}
+
+#[test]
+fn an_answer_that_is_cut_is_not_ended_by_close_notify() {
+    let (tidegate, _origin) = start();
+    let ask = |path: &str, version: &str| {
+        let request =
+            format!("GET {path} HTTP/1.{version}\r\nHost: shop.example\r\nConnection: close\r\n\r\n");
+        read_to_end(&tidegate, &request)
+    };
+    for path in ["/close/5000", "/size/5000", "/chunked/5/1000"] {
+        for version in ["0", "1"] {
+            let (bytes, error) = ask(path, version);
+            assert_eq!(error, None, "{path} is whole");
+            assert!(bytes.len() > 5000);
+        }
+    }
+    // For a client of TLS the lack of `close_notify` is what tells a cut from an end.
+    for path in ["/cut-close/5000", "/cut-chunked/5000"] {
+        let (bytes, error) = ask(path, "0");
+        assert!(error.is_some(), "{path} is cut, and {} bytes look whole", bytes.len());
+    }
+    for path in ["/cut/5000", "/cut-close/5000", "/cut-chunked/5000", "/cut/500000"] {
+        let (bytes, error) = ask(path, "1");
+        assert!(
+            error.is_some() && !bytes.ends_with(b"0\r\n\r\n") || bytes.starts_with(b"HTTP/1.1 502"),
+            "{path} is cut: {error:?} after {} bytes",
+            bytes.len()
+        );
+    }
+}
+
+#[test]
+fn a_websocket_passes_over_tls() {
+    let peer = websocket_server();
+    let tidegate = Tidegate::start(&secure(peer.address));
+    let mut client = tls_client(&tidegate);
+    client.write_all(websocket_request("shop.example").as_bytes()).unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        client.read_exact(&mut byte).unwrap();
+        head.push(byte[0]);
+    }
+    assert!(head.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&head));
+    let mut frame = [0; PLAIN.len()];
+    for _ in 0..2 {
+        client.write_all(MASKED).unwrap();
+        client.read_exact(&mut frame).unwrap();
+        assert_eq!(frame, PLAIN);
+    }
+    client.write_all(&[0x88, 0x80, 1, 2, 3, 4]).unwrap();
+    let mut rest = Vec::new();
+    client.read_to_end(&mut rest).expect("a server that has finished is told by `close_notify`");
+    assert_eq!(rest, [0x88, 0x00]);
+    client.conn.send_close_notify();
+    client.flush().unwrap();
+    assert!(peer.wait(|seen| seen[0].over), "the client's end is passed on as well");
+    let line = tidegate.logs(1).remove(0);
+    assert_eq!((&line["status"], &line["scheme"]), (&101.into(), &"https".into()));
 }
 
 #[test]

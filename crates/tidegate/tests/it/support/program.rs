@@ -32,6 +32,13 @@ impl Tidegate {
     /// Starts it in a folder that has what the configuration names, through other programs that run it
     /// (`prlimit --nofile=64`).
     pub fn start_in(folder: tempfile::TempDir, yaml: &str, through: &[&str]) -> Tidegate {
+        let mut tidegate = Tidegate::launch(folder, yaml, through);
+        tidegate.wait_until_ready();
+        tidegate
+    }
+
+    /// The same without waiting for it to be ready.
+    pub fn launch(folder: tempfile::TempDir, yaml: &str, through: &[&str]) -> Tidegate {
         let file = folder.path().join("tidegate.yaml");
         let state = folder.path().join("state");
         let own_state =
@@ -46,10 +53,7 @@ impl Tidegate {
             command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let stdout = collect(child.stdout.take().unwrap());
         let stderr = collect(child.stderr.take().unwrap());
-        let mut tidegate =
-            Tidegate { addresses: HashMap::new(), folder, child, stdout, stderr, ended: false };
-        tidegate.wait_until_ready();
-        tidegate
+        Tidegate { addresses: HashMap::new(), folder, child, stdout, stderr, ended: false }
     }
 
     fn wait_until_ready(&mut self) {
@@ -119,8 +123,20 @@ impl Tidegate {
 
     /// The process that does the work.
     pub fn engine_pid(&self) -> u32 {
+        self.engine().expect("an engine")
+    }
+
+    /// The process that does the work, if there is one now.
+    pub fn engine(&self) -> Option<u32> {
         let path = format!("/proc/{0}/task/{0}/children", self.pid());
-        std::fs::read_to_string(path).unwrap().split_whitespace().next().unwrap().parse().unwrap()
+        std::fs::read_to_string(path).ok()?.split_whitespace().next()?.parse().ok()
+    }
+
+    /// Kilobytes of memory that the engine holds.
+    pub fn resident_kb(&self) -> i64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.engine_pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.split_whitespace().next().unwrap().parse().unwrap()
     }
 
     /// Sends it a signal by name (`TERM`).
