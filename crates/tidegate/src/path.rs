@@ -356,7 +356,11 @@ impl Route<'_> {
         request.tally.bytes_out += moved.down;
         let reason = result.as_ref().err().map(Reason::from);
         self.log(client, active, request, pick, reason);
-        After::Close
+        // What was cut on one side is cut on the other.
+        match result {
+            Err(ProxyError::ServerCut | ProxyError::ClientGone) => After::Reset,
+            _ => After::Close,
+        }
     }
 
     /// Tells the client of a failure if nothing of an answer has reached it, else cuts the connection.

@@ -187,7 +187,7 @@ fn who_is_told_what_by_whom() {
         Case {
             config: (true, replace),
             fields: &X_FORWARDED,
-            seen: &[OWN[0], OWN[1], OWN[2], "x-request-id: abc-1"],
+            seen: &["x-forwarded-for: 192.0.2.9", "x-forwarded-proto: https", OWN[2], "x-request-id: abc-1"],
             client: ("192.0.2.9", "https"),
         },
         Case {
@@ -214,6 +214,14 @@ fn who_is_told_what_by_whom() {
             seen: &[&format!("forwarded: {OURS}"), OWN[3]],
             client: LOCAL,
         },
+        // What a proxy does not write itself is its client's.
+        Case { config: (true, append), fields: &[FORWARDED], seen: &OWN, client: LOCAL },
+        Case {
+            config: (true, standard),
+            fields: &[X_FORWARDED[0], X_FORWARDED[1]],
+            seen: &[&format!("forwarded: {OURS}"), OWN[3]],
+            client: LOCAL,
+        },
         Case {
             config: (true, standard),
             fields: &[FORWARDED],
@@ -232,7 +240,7 @@ fn who_is_told_what_by_whom() {
         Case {
             config: (true, standard_replace),
             fields: &[FORWARDED],
-            seen: &[&format!("forwarded: {OURS}"), OWN[3]],
+            seen: &["forwarded: for=192.0.2.9;proto=https;host=\"a.example:81\"", OWN[3]],
             client: ("192.0.2.9", "https"),
         },
         Case { config: (false, none), fields: &X_FORWARDED, seen: &[OWN[3]], client: LOCAL },
@@ -243,7 +251,7 @@ fn who_is_told_what_by_whom() {
 #[test]
 fn a_trusted_peers_request_id_is_kept() {
     let id = "x".repeat(128);
-    for id in ["a", "abc-1", "0123456789abcdef0123456789abcdef-", "{\"}!~", &id] {
+    for id in ["a", "abc-1", "0123456789abcdef0123456789abcdef-", "a.b:c/d+e=f@g_h", &id] {
         let (field, seen) = (format!("X-Request-Id: {id}"), format!("x-request-id: {id}"));
         check(&[Case {
             config: (true, ""),
@@ -264,7 +272,8 @@ fn only_the_configured_kind_of_field_is_believed() {
         ("", &["X-Forwarded-For: 192.0.2.9", lie], "192.0.2.9", "http"),
         (standard, &X_FORWARDED[..2], "127.0.0.1", "http"),
         (standard, &[X_FORWARDED[0], X_FORWARDED[1], "Forwarded: for=192.0.2.7"], "192.0.2.7", "http"),
-        (none, &X_FORWARDED[..2], "127.0.0.1", "http"),
+        // Nothing is written, and the usual kind read.
+        (none, &X_FORWARDED[..2], "192.0.2.9", "https"),
         (none, &[lie], "127.0.0.1", "http"),
     ] {
         let pair = Pair::with("", &format!("{TRUSTED}\n{style}"));

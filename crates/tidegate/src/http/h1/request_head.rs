@@ -97,17 +97,20 @@ fn is_dropped(field: &Field, edits: &Edits<'_>, appends: bool, version: Version)
     if field.hop {
         return true;
     }
+    let style = edits.forwarding.style;
     match field.known {
         Known::Other => false,
         Known::Host => edits.host.is_some(),
-        // A trusted peer's are kept as they are where we write the other kind or none at all.
-        Known::XForwardedFor => !edits.trusted || edits.forwarding.style == ForwardingStyle::XForwarded,
-        Known::XForwardedProto | Known::XForwardedHost => {
-            !edits.trusted || (edits.forwarding.style == ForwardingStyle::XForwarded && !appends)
-        }
+        // A trusted peer's of the kind that we do not write are its client's, as far as we know; where we write none at
+        // all, all are kept.
+        Known::XForwardedFor | Known::Forwarded => !edits.trusted || style != ForwardingStyle::None,
+        Known::XForwardedProto | Known::XForwardedHost => match style {
+            ForwardingStyle::XForwarded => !appends,
+            ForwardingStyle::Forwarded => true,
+            ForwardingStyle::None => !edits.trusted,
+        },
         Known::Lookalike => true,
         Known::XForwardedOther => !edits.trusted,
-        Known::Forwarded => !edits.trusted || edits.forwarding.style == ForwardingStyle::Forwarded,
         // Written anew, for what is believed of it is in `Edits`.
         Known::XRequestId => true,
         // RFC 9110 section 10.1.1: an HTTP/1.0 client cannot mean it.
