@@ -25,6 +25,8 @@ pub struct Setup {
     pub sockets: Vec<Vec<OwnedFd>>,
     /// Number of workers, at least 1.
     pub workers: usize,
+    /// What the access log is written to, if the configuration has one (see [`open`](crate::observe::access_log::open)).
+    pub log: Option<OwnedFd>,
     /// Signs the cookies of sessions.
     pub cookie_key: [u8; 32],
 }
@@ -45,9 +47,6 @@ pub enum EngineError {
         /// How many are needed.
         workers: usize,
     },
-    /// The access log's file cannot be written.
-    #[error("cannot write the access log")]
-    AccessLog(#[source] std::io::Error),
 }
 
 /// A running engine.
@@ -68,14 +67,11 @@ impl Engine {
     /// Starts health checks, waits for their first round, then starts the workers.
     ///
     /// # Errors
-    /// When a thread, a socket or the access log cannot be had.
+    /// When a thread or a socket cannot be had.
     pub fn start(setup: Setup) -> Result<Engine, EngineError> {
         let sockets = per_worker(&setup.policy, setup.sockets, setup.workers)?;
         let policy = &setup.policy;
-        let log = match &policy.access_log {
-            Some(settings) => Some(LogSink::start(settings).map_err(EngineError::AccessLog)?),
-            None => None,
-        };
+        let log = setup.log.map(LogSink::start).transpose().map_err(EngineError::Thread)?;
         let pools = Arc::new(Pools::new(&policy.pools));
         let checker = Checker::start(policy, &pools, seed()).map_err(EngineError::Thread)?;
         if let Some(checker) = &checker {

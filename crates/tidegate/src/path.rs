@@ -6,7 +6,10 @@
 
 pub mod facts;
 mod log;
+mod request_id;
 mod respond;
+
+pub use request_id::RequestIds;
 
 use crate::error::ProxyError;
 use crate::http::h1::body::FirstBody;
@@ -15,10 +18,11 @@ use crate::http::h1::tunnel::{self, Moved};
 use crate::http::h1::{Active, AddressText, Client, request_head};
 use crate::upstream::{self, Connection, InFlight};
 use crate::worker::{Buffer, Worker};
-use facts::{AnswerHook, Facts, RequestId};
+use facts::{AnswerHook, Facts};
 use log::Reason;
 use policy::decide::{Decided, Excluded, Forward, Input, Machine, Need, Origin, Outcome, Pick, Step};
 use policy::model::{Bounds, ForwardingMode, Timeouts};
+use request_id::RequestId;
 use std::future::poll_fn;
 use std::ops::Range;
 use std::time::{Duration, Instant};
@@ -86,7 +90,8 @@ impl From<Pick> for ServerChoice {
 /// Answers the request whose head is in `active`.
 pub async fn serve(worker: &Worker, client: &mut Client, active: &mut Active) -> After {
     let origin = facts::origin(worker.policy(), client, active);
-    let mut request = Request::new(origin, RequestId::of(worker, active, origin.trusted));
+    let id = RequestId::of(worker, &active.head.fields, &active.input, origin.trusted);
+    let mut request = Request::new(origin, id);
     let decided = match decide(worker, origin, client.listener, active) {
         Ok(decided) => decided,
         Err(error) => {

@@ -11,6 +11,7 @@ mod guide;
 mod origins;
 
 use crate::engine::{Engine, EngineError, Setup};
+use crate::observe::access_log;
 use crate::process::configuration::{self, Checked};
 use crate::process::sockets::{self, BindError};
 use crate::process::state_dir::{StateError, random_key};
@@ -75,6 +76,7 @@ fn start_engine(folder: &Folder) -> Result<Engine, DemoError> {
         policy: prepared.policy,
         tls: prepared.tls,
         sockets: bound.into_iter().map(|listener| listener.sockets).collect(),
+        log: configuration.policy.access_log.as_ref().map(access_log::open).transpose()?,
         workers,
         cookie_key: random_key()?,
     };

@@ -3,10 +3,9 @@
 use crate::error::ProxyError;
 use crate::http::h1::{Active, Client};
 use crate::state::Sessions;
-use crate::worker::Worker;
 use policy::decide::{Decided, Fields, Forward, Origin, Pick, Request, Rules};
 use policy::model::{Bounds, ListenerId, OwnTimeouts, Policy, PoolId, Timeouts};
-use wire::h1::{Field, Known, TargetForm};
+use wire::h1::{Field, TargetForm};
 
 /// The peer itself.
 pub fn peer(client: &Client) -> Origin {
@@ -19,58 +18,6 @@ pub fn origin(policy: &Policy, client: &Client, active: &Active) -> Origin {
     Origin::of(policy, peer(client), |known| {
         head.fields.iter().filter(move |field| field.known == known).map(|field| field.value.of(buffer))
     })
-}
-
-/// The request's id: a trusted peer's, else 128 bits of chance in hexadecimal digits.
-pub struct RequestId {
-    digits: [u8; 32],
-    /// A trusted peer's, kept as it is (copied: rare, and its place is moved on).
-    given: Option<Box<[u8]>>,
-}
-
-/// Ids of peers are kept up to this length.
-const GIVEN_BYTES_MAX: usize = 128;
-
-impl RequestId {
-    /// A new one.
-    pub fn new(worker: &Worker) -> RequestId {
-        let mut dice = worker.dice.borrow_mut();
-        let mut digits = [0; 32];
-        for half in digits.chunks_exact_mut(16) {
-            let number = dice.roll();
-            for (at, digit) in half.iter_mut().enumerate() {
-                *digit = b"0123456789abcdef"[(number >> (at * 4)) as usize & 15];
-            }
-        }
-        RequestId { digits, given: None }
-    }
-
-    /// The peer's where it is trusted and sends a sound one, else a new one.
-    pub fn of(worker: &Worker, active: &Active, trusted: bool) -> RequestId {
-        let mut id = RequestId::new(worker);
-        if trusted {
-            id.given = given_id(&active.head.fields, &active.input).map(Box::from);
-        }
-        id
-    }
-
-    /// As text, of characters that mean nothing in HTML, JSON or a field.
-    pub fn as_bytes(&self) -> &[u8] {
-        match &self.given {
-            Some(given) => given,
-            None => &self.digits,
-        }
-    }
-}
-
-/// The one id that a head has. Of two nobody knows which one the peer's log has; and an id gets into pages, logs and
-/// other fields, so it has only what means nothing there.
-fn given_id<'a>(fields: &[Field], buffer: &'a [u8]) -> Option<&'a [u8]> {
-    let mut given = fields.iter().filter(|field| field.known == Known::XRequestId);
-    let (Some(only), None) = (given.next(), given.next()) else { return None };
-    let value = only.value.of(buffer);
-    let sound = |byte: &u8| byte.is_ascii_alphanumeric() || b"._:/+=@-".contains(byte);
-    (!value.is_empty() && value.len() <= GIVEN_BYTES_MAX && value.iter().all(sound)).then_some(value)
 }
 
 /// Brings host and path to normal form, into `active`.
@@ -203,36 +150,6 @@ impl AnswerHook<'_> {
         }
         for (key, record) in effects.remember.into_iter().flatten() {
             self.sessions.keep(key, record);
-        }
-    }
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-    use wire::h1::{HeadLimits, RequestHead};
-
-    #[test]
-    fn ids_of_peers() {
-        let long = "a".repeat(GIVEN_BYTES_MAX + 1);
-        for (lines, expected) in [
-            ("X-Request-Id: aZ09._:/+=@-\r\n", Some("aZ09._:/+=@-")),
-            ("x-request-id:  padded \r\n", Some("padded")),
-            ("", None),
-            ("X-Request-Id:\r\n", None),
-            ("X-Request-Id: <b>\r\n", None),
-            ("X-Request-Id: a\"b\r\n", None),
-            ("X-Request-Id: a b\r\n", None),
-            ("X-Request-Id: a\\b\r\n", None),
-            ("X-Request-Id: a\r\nX-Request-Id: a\r\n", None),
-            (&format!("X-Request-Id: {long}\r\n"), None),
-        ] {
-            let text = format!("GET / HTTP/1.1\r\nHost: a\r\n{lines}\r\n");
-            let mut head = RequestHead::new();
-            assert!(head.parse(text.as_bytes(), HeadLimits { bytes: 8192, fields: 50 }).unwrap());
-            let found = given_id(&head.fields, text.as_bytes());
-            assert_eq!(found, expected.map(str::as_bytes), "{lines}");
         }
     }
 }

@@ -7,7 +7,7 @@
 
 use super::channel;
 use super::configuration;
-use super::handover::{Handover, Order, Report};
+use super::handover::{Handover, Opened, Order, Report};
 use crate::engine::{Engine, Setup};
 use std::io;
 use std::net::SocketAddr;
@@ -32,7 +32,7 @@ pub fn run() -> io::Result<ExitCode> {
         leave_signals_to_supervisor()?;
         let started = Handover::receive(&channel)
             .map_err(|error| format!("the handover failed: {error}"))
-            .and_then(|(handover, sockets)| start(&handover, sockets));
+            .and_then(|(handover, opened)| start(&handover, opened));
         channel.set_nonblocking(true)?;
         let (reading, mut writing) = tokio::net::UnixStream::from_std(channel)?.into_split();
         match started {
@@ -49,14 +49,16 @@ pub fn run() -> io::Result<ExitCode> {
 }
 
 /// Builds the engine out of what was handed over.
-fn start(handover: &Handover, sockets: Vec<Vec<OwnedFd>>) -> Result<(Engine, policy::model::Drain), String> {
-    let bound = bound_addresses(&sockets).map_err(|error| format!("a socket has no address: {error}"))?;
+fn start(handover: &Handover, opened: Opened) -> Result<(Engine, policy::model::Drain), String> {
+    let bound =
+        bound_addresses(&opened.sockets).map_err(|error| format!("a socket has no address: {error}"))?;
     let prepared = configuration::rebuild(handover, &bound)?;
     let drain = prepared.policy.drain;
     let setup = Setup {
         policy: prepared.policy,
         tls: prepared.tls,
-        sockets,
+        sockets: opened.sockets,
+        log: opened.log,
         workers: handover.workers,
         cookie_key: handover.cookie_key,
     };

@@ -116,14 +116,25 @@ struct Announcement {
     real_paths: Vec<(PathBuf, PathBuf)>,
     /// Number of sockets of each listener.
     sockets: Vec<usize>,
+    /// Whether the access log comes behind them.
+    log: bool,
+}
+
+/// What is handed over open, for the engine may not open it.
+#[derive(Debug)]
+pub struct Opened {
+    /// The listening sockets of each listener.
+    pub sockets: Vec<Vec<OwnedFd>>,
+    /// What the access log is written to.
+    pub log: Option<OwnedFd>,
 }
 
 impl Handover {
-    /// Sends everything, with the sockets of `listeners`.
+    /// Sends everything, with the sockets of `listeners` and the access log.
     ///
     /// # Errors
     /// When the engine is gone, or a path is not UTF-8.
-    pub fn send(&self, stream: &UnixStream, listeners: &[Bound]) -> io::Result<()> {
+    pub fn send(&self, stream: &UnixStream, listeners: &[Bound], log: Option<&OwnedFd>) -> io::Result<()> {
         let announcement = Announcement {
             generation: self.generation,
             configuration: self.configuration.clone(),
@@ -133,29 +144,31 @@ impl Handover {
             globs: self.bundle.globs.clone().into_iter().collect(),
             real_paths: self.bundle.real_paths.clone().into_iter().collect(),
             sockets: listeners.iter().map(|listener| listener.sockets.len()).collect(),
+            log: log.is_some(),
         };
         channel::send(stream, &serde_json::to_vec(&announcement)?)?;
         for contents in self.bundle.files.values() {
             channel::send(stream, contents)?;
         }
-        let sockets: Vec<BorrowedFd<'_>> =
-            listeners.iter().flat_map(|listener| &listener.sockets).map(AsFd::as_fd).collect();
-        channel::send_descriptors(stream, &sockets)
+        let sockets = listeners.iter().flat_map(|listener| &listener.sockets);
+        let opened: Vec<BorrowedFd<'_>> = sockets.chain(log).map(AsFd::as_fd).collect();
+        channel::send_descriptors(stream, &opened)
     }
 
-    /// Receives what [`Handover::send`] sent: itself, and the sockets of each listener.
+    /// Receives what [`Handover::send`] sent.
     ///
     /// # Errors
     /// When the supervisor is gone or sends something else.
-    pub fn receive(stream: &UnixStream) -> io::Result<(Handover, Vec<Vec<OwnedFd>>)> {
+    pub fn receive(stream: &UnixStream) -> io::Result<(Handover, Opened)> {
         let announced: Announcement = serde_json::from_slice(&channel::receive(stream)?)?;
         let mut files = BTreeMap::new();
         for path in announced.files {
             files.insert(path, channel::receive(stream)?);
         }
-        let count = announced.sockets.iter().sum();
-        let mut sockets = channel::receive_descriptors(stream, count)?.into_iter();
-        let sockets = announced.sockets.iter().map(|count| sockets.by_ref().take(*count).collect()).collect();
+        let count = announced.sockets.iter().sum::<usize>() + usize::from(announced.log);
+        let mut opened = channel::receive_descriptors(stream, count)?.into_iter();
+        let sockets = announced.sockets.iter().map(|count| opened.by_ref().take(*count).collect()).collect();
+        let opened = Opened { sockets, log: opened.next() };
         let handover = Handover {
             generation: announced.generation,
             configuration: announced.configuration,
@@ -167,7 +180,7 @@ impl Handover {
             workers: announced.workers,
             cookie_key: announced.cookie_key,
         };
-        Ok((handover, sockets))
+        Ok((handover, opened))
     }
 }
 
@@ -251,9 +264,11 @@ mod tests {
             workers: 3,
             cookie_key: [9; 32],
         };
-        sent.send(&ours, &listeners).unwrap();
+        let log = OwnedFd::from(std::fs::File::open("/dev/null").unwrap());
+        sent.send(&ours, &listeners, Some(&log)).unwrap();
 
-        let (got, sockets) = Handover::receive(&theirs).unwrap();
+        let (got, Opened { sockets, log }) = Handover::receive(&theirs).unwrap();
+        assert!(log.is_some());
         assert_eq!((got.generation, got.workers, got.cookie_key), (7, 3, [9; 32]));
         assert_eq!(got.configuration, Path::new("tidegate.yaml"));
         assert_eq!(got.bundle.read(Path::new("b")).unwrap(), [2]);

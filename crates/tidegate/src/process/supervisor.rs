@@ -11,6 +11,7 @@ use super::handover::{Handover, Order, Report};
 use super::limits;
 use super::sockets::{self, BindError, Bound};
 use super::state_dir::{StateDir, StateError};
+use crate::observe::access_log;
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -48,6 +49,9 @@ pub enum RunError {
     /// The internal CA cannot be had.
     #[error(transparent)]
     Prepare(#[from] PrepareError),
+    /// The access log cannot be written.
+    #[error("cannot write the access log")]
+    AccessLog(#[source] io::Error),
     /// The supervisor itself cannot work: no runtime, no child process.
     #[error("cannot start")]
     System(#[from] io::Error),
@@ -79,6 +83,7 @@ pub fn run(configuration: &Configuration) -> Result<Ended, RunError> {
     let cookie_key = StateDir::open(&policy.state_dir)?.cookie_key()?;
     let workers = policy.workers.unwrap_or_else(default_workers);
     let listeners = sockets::bind_all(&policy.listeners, workers)?;
+    let log = policy.access_log.as_ref().map(access_log::open).transpose().map_err(RunError::AccessLog)?;
     let handover = Handover {
         generation: 0,
         configuration: configuration.path.clone(),
@@ -89,7 +94,7 @@ pub fn run(configuration: &Configuration) -> Result<Ended, RunError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let signals = Signals::new()?;
-        Supervisor { handover, listeners, signals, served: false }.supervise().await
+        Supervisor { handover, listeners, log, signals, served: false }.supervise().await
     })
 }
 
@@ -101,6 +106,8 @@ pub fn default_workers() -> usize {
 struct Supervisor {
     handover: Handover,
     listeners: Vec<Bound>,
+    /// What the access log is written to.
+    log: Option<OwnedFd>,
     signals: Signals,
     /// Whether any engine has ever served.
     served: bool,
@@ -154,7 +161,7 @@ impl Supervisor {
 
     /// Starts an engine and accompanies it to its end.
     async fn one_generation(&mut self) -> Result<Outcome, RunError> {
-        let mut engine = Generation::start(&self.handover, &self.listeners)?;
+        let mut engine = Generation::start(&self.handover, &self.listeners, self.log.as_ref())?;
         let mut phase = Phase::Starting;
         let mut failure = None;
         loop {
@@ -204,7 +211,7 @@ struct Generation {
 
 impl Generation {
     /// Starts the executable again, as an engine, and hands everything over.
-    fn start(handover: &Handover, listeners: &[Bound]) -> io::Result<Generation> {
+    fn start(handover: &Handover, listeners: &[Bound], log: Option<&OwnedFd>) -> io::Result<Generation> {
         let (ours, theirs) = UnixStream::pair()?;
         // The link leads to the very program that is running, even if another one lies at its path by now.
         let child = Command::new("/proc/self/exe")
@@ -217,7 +224,7 @@ impl Generation {
             .spawn()?;
         ours.set_write_timeout(Some(HANDOVER_LIMIT))?;
         // If the engine is gone already, its last words are in the channel or in its exit status.
-        if let Err(error) = handover.send(&ours, listeners) {
+        if let Err(error) = handover.send(&ours, listeners, log) {
             tracing::debug!(%error, "the engine did not take the handover");
         }
         ours.set_nonblocking(true)?;

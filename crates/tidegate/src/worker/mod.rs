@@ -16,6 +16,7 @@ pub use timer::{TICK, Timer, Wheel};
 use crate::http::h1::{Active, connection};
 use crate::listen::{self, Arrival};
 use crate::observe::access_log::LogBuffer;
+use crate::path::RequestIds;
 use crate::state::{Pools, Sessions};
 use crate::upstream::IdleConnections;
 use policy::decide::{Dice, Pick, Rules};
@@ -94,6 +95,8 @@ pub struct Worker {
     pub descriptors: Arc<Descriptors>,
     /// Everybody's mailboxes.
     pub mailboxes: Arc<Mailboxes>,
+    /// Makes ids of requests.
+    pub ids: RequestIds,
     /// Chance.
     pub dice: RefCell<Dice>,
     /// The access log; `None` when it is off.
@@ -213,6 +216,7 @@ async fn serve(setup: WorkerSetup) {
         sessions: setup.sessions,
         descriptors: setup.descriptors,
         mailboxes: setup.mailboxes,
+        ids: RequestIds::default(),
         dice: RefCell::new(Dice::new(setup.seed)),
         log: setup.log,
         rules: setup.rules,

@@ -28,6 +28,39 @@ fn a_drain_lets_running_requests_finish() {
 }
 
 #[test]
+fn a_port_that_is_drained_refuses() {
+    let mut pair = Pair::start();
+    let mut running = pair.client();
+    running.send("GET /slow/3000 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    wait_for("the request at the server", || pair.origin.in_flight() == 1);
+    pair.tidegate.signal("TERM");
+    wait_for("a refusal", || Client::connect(pair.tidegate.address()).is_err());
+    assert_eq!(pair.origin.in_flight(), 1, "while the request goes on");
+    assert_eq!(running.read("GET").unwrap().status, 200);
+    assert_eq!(pair.tidegate.wait().code(), Some(0));
+}
+
+#[test]
+fn a_standard_error_that_takes_nothing_harms_nothing() {
+    // Whoever reads it leaves after the two lines that say that it is ready.
+    let reader_leaves = ["bash", "-c", r#"exec "$0" "$@" 2> >(head -n 2 >&2)"#];
+    let origin = Origin::start("one").unwrap();
+    let health = ", health: { path: /healthz, every: 50ms, timeout: 1s, rise: 1, fall: 1 }";
+    let yaml = simple(&[origin.address], health, "");
+    let tidegate = Tidegate::start_in(tempfile::tempdir().unwrap(), &yaml, &reader_leaves);
+    let status = || tidegate.client().get("a", "/").map_or(0, |response| response.status);
+    for _ in 0..2 {
+        assert_eq!(status(), 200);
+        origin.fail(true);
+        wait_for("the server to be left", || status() == 503);
+        origin.fail(false);
+        wait_for("the server to be taken back", || status() == 200);
+    }
+    kill(tidegate.engine_pid());
+    wait_for("another engine", || status() == 200);
+}
+
+#[test]
 fn a_drain_ends_after_its_limit() {
     let mut pair = Pair::with("", "drain: { limit: 300ms }");
     let mut running = pair.client();

@@ -290,3 +290,26 @@ fn nothing_is_held_back_while_a_server_pauses() {
         }
     }
 }
+
+#[test]
+fn a_request_that_drips_in_inside_one_record_is_late() {
+    let origin = Origin::start("one").unwrap();
+    let times = "timeouts: { head: 400ms, idle: 10s }\n";
+    let tidegate = Tidegate::start(&format!("{}{times}", secure(origin.address)));
+    let mut client = tls_client(&tidegate);
+    let request = b"GET / HTTP/1.1\r\nHost: shop.example\r\n\r\n";
+    client.write_all(request).unwrap();
+    assert!(client.read(&mut [0; 16 * 1024]).unwrap() > 0);
+    let mut record = Vec::new();
+    client.conn.writer().write_all(request).unwrap();
+    client.conn.write_tls(&mut record).unwrap();
+    let started = std::time::Instant::now();
+    // Ends with an error once the other side has closed.
+    let sent = record.iter().take_while(|byte| {
+        std::thread::sleep(Duration::from_millis(100));
+        client.sock.write_all(&[**byte]).is_ok()
+    });
+    assert!(sent.count() < record.len(), "all of it was waited for");
+    assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+    assert_eq!(origin.requests(), 1);
+}

@@ -11,8 +11,9 @@ pub use line::{Key, LineWriter};
 
 use policy::model::{AccessLog, LogTarget};
 use std::cell::{Cell, RefCell};
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
@@ -22,6 +23,22 @@ use std::time::Duration;
 const BUFFER_BYTES: usize = 64 * 1024;
 /// Buffers that may wait to be written; with [`BUFFER_BYTES`] the most that the log holds in memory.
 const WAITING_MAX: usize = 64;
+
+/// Opens what the configuration names. Apart from the rest, for whoever writes the log may not be allowed to.
+///
+/// # Errors
+/// When the file, which the error names, cannot be opened.
+pub fn open(settings: &AccessLog) -> io::Result<OwnedFd> {
+    match &settings.to {
+        LogTarget::Stdout => io::stdout().as_fd().try_clone_to_owned(),
+        LogTarget::File(path) => {
+            let file = OpenOptions::new().create(true).append(true).open(path);
+            let named =
+                |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+            file.map(OwnedFd::from).map_err(named)
+        }
+    }
+}
 
 /// The writing end of the log.
 pub struct LogSink {
@@ -35,28 +52,19 @@ pub struct LogSink {
 const END_LIMIT: Duration = Duration::from_secs(1);
 
 impl LogSink {
-    /// Opens the target and starts the writer.
+    /// Starts the writer to what [`open`] has opened.
     ///
     /// # Errors
-    /// When the file, which the error names, cannot be opened, or no thread be had.
-    pub fn start(settings: &AccessLog) -> io::Result<LogSink> {
-        let mut target: Box<dyn Write + Send> =
-            match &settings.to {
-                LogTarget::Stdout => Box::new(io::stdout()),
-                LogTarget::File(path) => {
-                    let file = OpenOptions::new().create(true).append(true).open(path);
-                    Box::new(file.map_err(|error| {
-                        io::Error::new(error.kind(), format!("{}: {error}", path.display()))
-                    })?)
-                }
-            };
+    /// When no thread can be had.
+    pub fn start(target: OwnedFd) -> io::Result<LogSink> {
+        let mut target = File::from(target);
         let (sender, receiver) = sync_channel(WAITING_MAX);
         let dropped = Arc::new(AtomicU64::new(0));
         let counter = Arc::clone(&dropped);
         let (ended, written) = sync_channel(1);
         std::thread::Builder::new().name("access-log".into()).spawn(move || {
             let _ended: SyncSender<()> = ended;
-            write_all(&receiver, &mut *target, &counter);
+            write_all(&receiver, &mut target, &counter);
         })?;
         Ok(LogSink { sender, dropped, written })
     }
@@ -187,7 +195,7 @@ mod tests {
     fn lines_reach_the_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("access.log");
-        let sink = LogSink::start(&settings(&path)).unwrap();
+        let sink = LogSink::start(open(&settings(&path)).unwrap()).unwrap();
         let buffer = sink.worker();
         for number in 0..5000 {
             buffer.record(|line| line.num(key!("number"), number));
@@ -211,7 +219,7 @@ mod tests {
     fn a_file_that_cannot_be_opened_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("nowhere/access.log");
-        let error = LogSink::start(&settings(&path)).err().unwrap();
+        let error = open(&settings(&path)).unwrap_err();
         assert!(error.to_string().contains("nowhere/access.log"), "{error}");
     }
 
@@ -271,12 +279,7 @@ mod tests {
     #[test]
     fn a_reader_that_has_stopped_reading_does_not_hold_up_the_end() {
         let (_reading, writing) = io::pipe().unwrap();
-        let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&writing));
-        let sink = LogSink::start(&AccessLog {
-            to: LogTarget::File(path.into()),
-            at: policy::source::Span::default(),
-        })
-        .unwrap();
+        let sink = LogSink::start(writing.into()).unwrap();
         let buffer = sink.worker();
         for number in 0..20_000 {
             buffer.record(|line| line.num(key!("number"), number));
