@@ -38,7 +38,7 @@ pub const WORDS: &[&str] = &[
 ];
 
 /// Fields of which a spelling with underscores is told apart.
-const LOOKALIKES: [&str; 3] = ["content-length", "transfer-encoding", "x-request-id"]; 4] = ["x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-request-id"];
+const LOOKALIKES: [&str; 3] = ["content-length", "transfer-encoding", "x-request-id"];
 
 /// A field as a naive reader finds it: name and value.
 pub type Line<'b> = (&'b [u8], &'b [u8]);
