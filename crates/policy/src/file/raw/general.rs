@@ -118,7 +118,7 @@ record! {
         idle: Time,
         /// To open a connection to a server. Default: `2s`.
         connect: Time,
-        /// From the end of a request to the first byte of its answer. Default: `60s`.
+        /// From the end of a request to the head of its answer, however it comes in. Default: `60s`.
         first_byte: Time,
         /// From the head of a request to the end of its answer; `none` is unbounded. Default: `none`.
         total: TimeOrNone,
@@ -149,7 +149,7 @@ record! {
         idle: Time,
         /// To open a connection to a server. Wins over the pool's.
         connect: Time,
-        /// From the end of a request to the first byte of its answer. Wins over the pool's.
+        /// From the end of a request to the head of its answer, however it comes in. Wins over the pool's.
         first_byte: Time,
         /// From the head of a request to the end of its answer; `none` is unbounded.
         total: TimeOrNone,
@@ -161,7 +161,7 @@ record! {
     PoolTimeouts("a pool's `timeouts`") {
         /// To open a connection.
         connect: Time,
-        /// From the end of a request to the first byte of its answer.
+        /// From the end of a request to the head of its answer, however it comes in.
         first_byte: Time,
         /// How long a connection is kept without a request.
         idle: Time,
