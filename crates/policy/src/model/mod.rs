@@ -109,7 +109,7 @@ pub struct Timeouts {
     pub idle: Duration,
     /// To open a connection to a server.
     pub connect: Duration,
-    /// From the end of a request sent to a server to the first byte of its answer.
+    /// From the end of a request sent to a server to the head of its answer.
     pub first_byte: Duration,
     /// From the head of a request to the end of its answer; `None` is unbounded.
     pub total: Option<Duration>,

@@ -96,7 +96,7 @@ pub struct OwnTimeouts {
     pub idle: Option<Duration>,
     /// To open a connection.
     pub connect: Option<Duration>,
-    /// To the first byte of an answer.
+    /// To the head of an answer.
     pub first_byte: Option<Duration>,
     /// To the end of an answer; `Some(None)` is unbounded.
     pub total: Option<Option<Duration>>,
