@@ -154,7 +154,9 @@ impl Rules {
                 (self.name(forward.pool, server), "down: the session moves".to_owned())
             });
         }
-        let others = forward.arms.iter().map(|arm| arm.pool).filter(|pool| *pool != forward.pool);
+        // An arm of 0 % was given no traffic, and what was meant for others is no exception.
+        let others = forward.arms.iter().filter(|arm| arm.share > 0).map(|arm| arm.pool);
+        let others = others.filter(|pool| *pool != forward.pool);
         for pool in std::iter::once(forward.pool).chain(others) {
             self.tell_candidates(pool, excluded, state, trace);
             let value = match &self.policy.pools[pool.0].balance {
