@@ -150,6 +150,32 @@ sites:
 }
 
 #[test]
+fn null_clears_beside_another_form_too() {
+    let pool = |base: &str, own: &str| {
+        let text = format!(
+            "{PLAIN}pools:
+  a: {{ servers: [10.0.0.1:80], {base} }}
+  c: {{ like: a, {own} }}
+sites: {{ a: {{ to: a }}, c: {{ to: c }} }}
+"
+        );
+        good(&text).pools.pop().unwrap()
+    };
+    let by = |base, own| matches!(pool(base, own).sticky, Some(Sticky::By(_)));
+    assert!(by("sticky: cookie", "sticky: { cookie: null, by: header.x }"));
+    assert!(by("sticky: { cookie: s, expire: 8h }", "sticky: { by: header.x, cookie: ~ }"));
+    assert!(by("health: tcp", "sticky: { cookie: null, by: header.x }"), "nothing to clear");
+    assert!(!by("sticky: { by: header.x }", "sticky: { cookie: s, by: null }"));
+    assert!(by("sticky: { by: header.x }", "sticky: { cookie: null }"), "what only clears is no other form");
+    let tcp = |base, own| matches!(pool(base, own).health.unwrap().probe, Probe::Tcp);
+    assert!(tcp("health: /h", "health: { path: null, tcp: true }"));
+    assert!(!tcp("health: tcp", "health: { tcp: null, path: /h }"));
+    assert!(!tcp("health: /h", "health: { tcp: null, every: 7s }"));
+    assert!(tcp("health: tcp", "health: { path: null, every: 7s }"));
+    assert!(!tcp("balance: p2c", "health: { path: /h, every: null }"), "nothing to clear");
+}
+
+#[test]
 fn the_closest_time_holds() {
     let policy = good(
         "listeners: [':8080', { address: ':8081', timeouts: { body: 8s, idle: 9s } }]

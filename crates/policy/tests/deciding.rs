@@ -205,6 +205,41 @@ fn a_dead_arm_spills_over() {
 }
 
 #[test]
+fn an_arm_of_nothing_gets_nothing_but_its_sessions() {
+    const PARKED: &str = "
+listeners: [':80']
+pools:
+  old: { servers: ['10.0.0.1:80'], sticky: cookie }
+  parked: { like: old, servers: ['10.0.1.1:80', '10.0.1.2:80'] }
+  new: { like: old, servers: ['10.0.2.1:80'] }
+sites:
+  shop.test: { to: { old: 100%, parked: 0% } }
+";
+    let parked_rules = rules(PARKED);
+    let session_rules = rules(&PARKED.replace("old: 100%, parked: 0%", "old: 0%, parked: 100%"));
+    let thirds = rules(&PARKED.replace("old: 100%, parked: 0%", "old: 50%, parked: 0%, new: 50%"));
+    let down = ["10.0.0.1:80".to_owned()];
+    let request = TestRequest::new("GET", "http://shop.test/", vec![], None).unwrap();
+    let mut session = request.clone();
+    let mut before = Simulation::new(&session_rules, HandState::new(session_rules.policy(), &[]), 1);
+    let first = before.decide(&request, &mut ());
+    let home = place(&first);
+    session.add_cookie(first.effects.set_cookie.unwrap().split(';').next().unwrap().to_owned());
+
+    let mut simulation = Simulation::new(&parked_rules, HandState::new(parked_rules.policy(), &down), 1);
+    assert_eq!(outcome(&parked_rules, &simulation.decide(&request, &mut ())), "503");
+    assert_eq!(place(&simulation.decide(&session, &mut ())), home, "who is there stays there");
+    simulation.state().take_down(home.0, home.1);
+    let moved = place(&simulation.decide(&session, &mut ()));
+    assert!(moved.0 == home.0 && moved != home, "in the same pool");
+
+    let mut simulation = Simulation::new(&thirds, HandState::new(thirds.policy(), &down), 1);
+    for _ in 0..20 {
+        assert_eq!(outcome(&thirds, &simulation.decide(&request, &mut ())), "new");
+    }
+}
+
+#[test]
 fn cookies_of_strangers_and_of_other_sites_mean_nothing() {
     let rules = rules(STICKY);
     let mut simulation = Simulation::new(&rules, HandState::new(rules.policy(), &[]), 3);

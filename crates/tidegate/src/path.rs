@@ -27,8 +27,13 @@ use std::future::poll_fn;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-/// Servers that are tried for one request at most.
+/// Attempts for one request at most, those aside that failed at once and before anything was sent: of these there may
+/// be one for each server.
 const ATTEMPTS_MAX: u32 = 3;
+
+/// A connect that failed within that long failed at once. A server that is refused, or that no route leads to, is found
+/// out in a round trip; a neighbour that does not answer to its address takes seconds.
+const AT_ONCE: Duration = Duration::from_millis(500);
 
 /// Kept connections that may turn out to be closed before a request gives up. After the first one all others to that
 /// server are thrown away, so more than one means that several servers have gone at once.
@@ -161,6 +166,32 @@ struct Route<'a> {
     bounds: &'a Bounds,
 }
 
+/// What was tried for a request.
+#[derive(Default)]
+struct Tries {
+    /// Servers that are not tried again.
+    excluded: Excluded,
+    /// Attempts.
+    count: u32,
+    /// Of these, the ones that count against [`ATTEMPTS_MAX`].
+    costly: u32,
+    /// Of these, the ones over kept connections that were closed meanwhile.
+    stale: u32,
+    /// When the last one failed, from the request's start on; the next one begins then.
+    last_failed: Duration,
+}
+
+impl Tries {
+    /// No connection to that server came about, `now` after the request's start. Nothing was sent, so this costs nothing
+    /// but time.
+    fn not_connected(&mut self, pick: Pick, error: &ProxyError, now: Duration) {
+        let at_once = matches!(error, ProxyError::Connect(_)) && now - self.last_failed < AT_ONCE;
+        self.costly += u32::from(!at_once);
+        self.excluded.add(pick.pool, pick.server);
+        self.last_failed = now;
+    }
+}
+
 /// Sends the request to a server of the pool, to another where that does no harm, and relays the answer.
 async fn forward(
     worker: &Worker,
@@ -179,13 +210,12 @@ async fn forward(
             return respond::failure(worker, client, active, request, Some(decided), None, &error).await;
         }
     };
-    let mut tried = Excluded::default();
+    let mut tries = Tries::default();
     let mut last = (ProxyError::NoServerUp, None);
-    let mut stale = 0;
-    let mut attempts = 0;
-    while attempts < ATTEMPTS_MAX {
-        let Some(pick) = route.pick(client, active, request, &tried) else { break };
-        request.retries = attempts + stale;
+    while tries.costly < ATTEMPTS_MAX {
+        let Some(pick) = route.pick(client, active, request, &tries.excluded) else { break };
+        request.retries = tries.count;
+        tries.count += 1;
         let timeouts = facts::timeouts(policy, Some(decided), client.listener, Some(pick.pool));
         // From here on, so that a server to which no connection comes about does not look idle.
         let in_flight = InFlight::new(&worker.pools[pick.pool.0].servers[pick.server]);
@@ -196,9 +226,11 @@ async fn forward(
                 break;
             }
             Err(error) => {
-                attempts += 1;
-                tried.add(pick.pool, pick.server);
+                tries.not_connected(pick, &error, request.started.elapsed());
                 last = (error, Some(pick.into()));
+                // A refusal may come without any waiting; between many of them others on this worker have their turn.
+                drop(in_flight);
+                tokio::task::yield_now().await;
                 continue;
             }
         };
@@ -207,15 +239,16 @@ async fn forward(
         match route.attempt(client, active, request, &body, way).await {
             Attempt::Done(after) => return after,
             Attempt::Again(error) => {
-                if reused && stale < STALE_MAX {
+                if reused && tries.stale < STALE_MAX {
                     // That a kept connection was closed meanwhile says nothing about its server, but something about the
                     // others that are kept.
-                    stale += 1;
+                    tries.stale += 1;
                     worker.idle.clear(worker.server_number(pick));
                 } else {
-                    attempts += 1;
-                    tried.add(pick.pool, pick.server);
+                    tries.costly += 1;
+                    tries.excluded.add(pick.pool, pick.server);
                 }
+                tries.last_failed = request.started.elapsed();
                 last = (error, Some(pick.into()));
             }
         }
@@ -253,6 +286,9 @@ impl Route<'_> {
         let server = self.worker.server_number(pick);
         let left =
             timeouts.total.map_or(Duration::MAX, |total| total.saturating_sub(request.started.elapsed()));
+        if left.is_zero() {
+            return Err(ProxyError::TotalTimeout);
+        }
         let limit = timeouts.connect.min(left);
         match upstream::connect(self.worker, &client.timer, server, address, limit, certain).await {
             Err(ProxyError::ConnectTimeout) if limit == left => Err(ProxyError::TotalTimeout),
@@ -392,5 +428,38 @@ impl Route<'_> {
 
     fn log(&self, client: &Client, active: &Active, request: &Request, pick: Pick, reason: Option<Reason>) {
         log::write(self.worker, client, active, request, Some(self.decided), Some(pick.into()), reason);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use policy::model::PoolId;
+    use std::io::{Error, ErrorKind};
+
+    #[test]
+    fn only_what_costs_time_counts_against_the_attempts() {
+        let refused = || ProxyError::Connect(Error::from(ErrorKind::ConnectionRefused));
+        let unreachable = || ProxyError::Connect(Error::from(ErrorKind::HostUnreachable));
+        let mut tries = Tries::default();
+        // In milliseconds from the request's start on: what failed then, and what it adds to.
+        for (server, (now, error, costly)) in [
+            (1, refused(), 0),
+            (2, refused(), 0),
+            (3, unreachable(), 0),
+            (3003, unreachable(), 1),
+            (3004, refused(), 1),
+            (8004, ProxyError::ConnectTimeout, 2),
+            (8005, refused(), 2),
+            (8006, ProxyError::Exhausted, 3),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let pick = Pick { pool: PoolId(0), server, moved: false };
+            tries.not_connected(pick, &error, Duration::from_millis(now));
+            assert_eq!(tries.costly, costly, "{now} ms: {error}");
+            assert!(tries.excluded.contains(pick.pool, server));
+        }
     }
 }

@@ -9,6 +9,7 @@ mod sequence;
 use crate::decide::{Dice, State};
 use crate::model::{Balance, Pool, PoolId, Server};
 use ring::Ring;
+use std::cmp::Ordering;
 
 /// A pool's algorithm, made ready.
 pub(crate) enum Balancer {
@@ -84,7 +85,7 @@ fn round_robin(
     sequence.iter().map(|server| usize::from(*server)).find(|server| usable(*server))
 }
 
-/// The fewest requests for its weight; a draw is decided by the dice.
+/// The fewest requests for its weight. Among equals, as all are while nothing goes on, the dice decide by weight.
 fn least(
     weights: &[u32],
     usable: impl Fn(usize) -> bool,
@@ -92,35 +93,47 @@ fn least(
     state: &impl State,
     dice: &mut Dice,
 ) -> Option<usize> {
-    let mut best: Option<(usize, u64)> = None;
-    let mut equal = 1;
+    let mut best: Option<(usize, Load)> = None;
+    let mut equal = 0;
     for (server, weight) in
         weights.iter().enumerate().filter(|(server, weight)| **weight > 0 && usable(*server))
     {
-        let load = load(pool, server, *weight, state);
-        match best {
-            Some((_, least)) if load > least => {}
-            Some((_, least)) if load == least => {
-                equal += 1;
-                if dice.below(equal) == 0 {
+        let load = Load { requests: state.in_flight(pool, server), weight: *weight };
+        match best.map_or(Ordering::Less, |(_, least)| load.compare(least)) {
+            Ordering::Greater => {}
+            Ordering::Equal => {
+                equal += weight;
+                if dice.below(equal) < *weight {
                     best = Some((server, load));
                 }
             }
-            _ => {
+            Ordering::Less => {
                 best = Some((server, load));
-                equal = 1;
+                equal = *weight;
             }
         }
     }
     best.map(|(server, _)| server)
 }
 
-/// Requests, with the one to come, for one unit of weight; scaled to compare as whole numbers.
-fn load(pool: PoolId, server: usize, weight: u32, state: &impl State) -> u64 {
-    (u64::from(state.in_flight(pool, server)) + 1) * 1_000_000 / u64::from(weight)
+/// What a server is working on, for its weight. The request to come is left out: with it the heaviest server of an idle
+/// pool would look the least loaded, and get all.
+#[derive(Clone, Copy)]
+struct Load {
+    requests: u32,
+    weight: u32,
 }
 
-/// The better of two drawn by weight (Mitzenmacher, "The power of two choices in randomized load balancing").
+impl Load {
+    fn compare(self, other: Load) -> Ordering {
+        let one = u64::from(self.requests) * u64::from(other.weight);
+        one.cmp(&(u64::from(other.requests) * u64::from(self.weight)))
+    }
+}
+
+/// The better of two drawn by weight, of equals the first (Mitzenmacher, "The power of two choices in randomized load
+/// balancing"). Loads are compared for their weight too: of two servers both are drawn always, and plain numbers of
+/// requests would give both the same.
 fn two_choices(
     sequence: &[u16],
     weights: &[u32],
@@ -138,8 +151,8 @@ fn two_choices(
     };
     let Some(one) = draw(None) else { return least(weights, usable, pool, state, dice) };
     let Some(other) = draw(Some(one)) else { return Some(one) };
-    let better = load(pool, other, weights[other], state) < load(pool, one, weights[one], state);
-    Some(if better { other } else { one })
+    let load = |server| Load { requests: state.in_flight(pool, server), weight: weights[server] };
+    Some(if load(other).compare(load(one)) == Ordering::Less { other } else { one })
 }
 
 #[cfg(test)]

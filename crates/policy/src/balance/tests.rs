@@ -82,8 +82,44 @@ fn shares_follow_weights() {
     let weights = [1, 2, 1];
     let expected = [0.25, 0.5, 0.25];
     check(&shares(&pool(&weights, Balance::RoundRobin), &[], &[]), &expected, 0.001);
-    check(&shares(&pool(&weights, Balance::P2c), &[], &[]), &[0.1, 0.8, 0.1], 0.2);
+    check(&shares(&pool(&weights, Balance::LeastRequests), &[], &[]), &expected, 0.01);
+    check(&shares(&pool(&weights, Balance::P2c), &[], &[]), &expected, 0.01);
     check(&shares(&pool(&weights, ring()), &[], &[]), &expected, 0.06);
+}
+
+/// The same while that many requests are in flight, of which any may be over next.
+fn shares_under_load(pool: &Pool, load: usize) -> Vec<f64> {
+    let mut state = Hand { down: vec![], in_flight: vec![0; pool.servers.len()], cursor: Cell::new(0) };
+    let balancer = Balancer::new(pool);
+    let mut dice = Dice::new(42);
+    let mut running = Vec::new();
+    let mut counts = vec![0u32; pool.servers.len()];
+    for _ in 0..20_000 {
+        if running.len() >= load {
+            let over: usize = running.swap_remove(dice.below(running.len() as u32) as usize);
+            state.in_flight[over] -= 1;
+        }
+        let server = balancer.choose(None, |_| true, PoolId(0), &state, &mut dice).unwrap();
+        counts[server] += 1;
+        state.in_flight[server] += 1;
+        running.push(server);
+    }
+    counts.iter().map(|count| f64::from(*count) / 20_000.0).collect()
+}
+
+#[test]
+fn shares_follow_weights_whatever_the_load() {
+    for balance in [Balance::RoundRobin, Balance::LeastRequests, Balance::P2c] {
+        for (load, tolerance) in [(1, 0.015), (16, 0.07), (100, 0.02), (1000, 0.02)] {
+            for weights in [&[1, 3][..], &[100, 300], &[1, 2, 1], &[5, 1, 1, 3]] {
+                let sum: u32 = weights.iter().sum();
+                let expected: Vec<f64> =
+                    weights.iter().map(|weight| f64::from(*weight) / f64::from(sum)).collect();
+                let found = shares_under_load(&pool(weights, balance.clone()), load);
+                check(&found, &expected, tolerance);
+            }
+        }
+    }
 }
 
 #[test]

@@ -38,22 +38,37 @@ pub trait State {
 }
 
 /// Servers that were tried for a request already.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Excluded {
-    tried: [(u32, u32); 4],
+    /// The first few, which need no allocation.
+    few: [(u32, u32); Excluded::FEW],
+    /// How many of them there are.
     count: usize,
+    /// All others, sorted: when many servers refuse, each of them is looked up many times.
+    more: Vec<(u32, u32)>,
 }
 
 impl Excluded {
-    /// Adds a server; beyond four the oldest is forgotten.
+    const FEW: usize = 4;
+
+    /// Adds a server.
     pub fn add(&mut self, pool: PoolId, server: usize) {
-        self.tried[self.count % 4] = (pool.0 as u32, server as u32);
-        self.count += 1;
+        let place = (pool.0 as u32, server as u32);
+        if self.contains(pool, server) {
+            return;
+        }
+        if self.count < Excluded::FEW {
+            self.few[self.count] = place;
+            self.count += 1;
+        } else if let Err(at) = self.more.binary_search(&place) {
+            self.more.insert(at, place);
+        }
     }
 
     /// Whether a server was added.
     pub fn contains(&self, pool: PoolId, server: usize) -> bool {
-        self.tried[..self.count.min(4)].contains(&(pool.0 as u32, server as u32))
+        let place = (pool.0 as u32, server as u32);
+        self.few[..self.count].contains(&place) || self.more.binary_search(&place).is_ok()
     }
 }
 
@@ -139,7 +154,9 @@ impl Rules {
                 (self.name(forward.pool, server), "down: the session moves".to_owned())
             });
         }
-        let others = forward.arms.iter().map(|arm| arm.pool).filter(|pool| *pool != forward.pool);
+        // An arm of 0 % was given no traffic, and what was meant for others is no exception.
+        let others = forward.arms.iter().filter(|arm| arm.share > 0).map(|arm| arm.pool);
+        let others = others.filter(|pool| *pool != forward.pool);
         for pool in std::iter::once(forward.pool).chain(others) {
             self.tell_candidates(pool, excluded, state, trace);
             let value = match &self.policy.pools[pool.0].balance {
@@ -199,5 +216,23 @@ impl Rules {
                 (server.name.clone(), reason)
             });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_server_that_was_tried_is_forgotten() {
+        let mut tried = Excluded::default();
+        let places = (0..200).map(|number| (PoolId(number % 3), (number * 7919) % 211));
+        for (count, (pool, server)) in places.clone().enumerate() {
+            assert!(!tried.contains(pool, server), "{pool:?} {server}");
+            tried.add(pool, server);
+            assert!(places.clone().take(count + 1).all(|(pool, server)| tried.contains(pool, server)));
+        }
+        tried.add(PoolId(0), 0);
+        assert_eq!(tried.more.len(), 200 - Excluded::FEW, "each once");
     }
 }

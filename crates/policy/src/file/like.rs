@@ -147,7 +147,7 @@ impl<'p> Inheritance<'p> {
 fn merge_nodes(key: &str, base: &Node, own: &Node) -> Node {
     let Kind::Map { entries: over, braces } = &own.kind else { return own.clone() };
     if key == "sticky" && is_other_kind(base, own) {
-        return own.clone();
+        return cleared(own);
     }
     let long;
     let under = match &base.kind {
@@ -157,7 +157,7 @@ fn merge_nodes(key: &str, base: &Node, own: &Node) -> Node {
                 long = entries;
                 &long
             }
-            None => return own.clone(),
+            None => return cleared(own),
         },
     };
     let mut entries: Vec<Entry> = Vec::with_capacity(under.len() + over.len());
@@ -171,11 +171,23 @@ fn merge_nodes(key: &str, base: &Node, own: &Node) -> Node {
             None => entries.push(entry.clone()),
         }
     }
-    entries.extend(
-        over.iter().filter(|entry| under.iter().all(|known| known.key.value != entry.key.value)).cloned(),
-    );
+    let new = over.iter().filter(|entry| under.iter().all(|known| known.key.value != entry.key.value));
+    entries.extend(new.map(|entry| Entry { key: entry.key.clone(), value: cleared(&entry.value) }));
     entries.retain(|entry| !matches!(entry.value.kind, Kind::Null));
     Node { at: own.at, kind: Kind::Map { entries, braces: *braces } }
+}
+
+/// What is written where nothing is taken over: there is nothing that `null` could clear, but the key is not there
+/// either way.
+fn cleared(own: &Node) -> Node {
+    let Kind::Map { entries, braces } = &own.kind else { return own.clone() };
+    let entries = entries.iter().filter(|entry| !matches!(entry.value.kind, Kind::Null));
+    Node { at: own.at, kind: Kind::Map { entries: entries.cloned().collect(), braces: *braces } }
+}
+
+/// The value of a key, unless it only clears.
+fn given<'n>(node: &'n Node, key: &str) -> Option<&'n Node> {
+    node.entry(key).map(|entry| &entry.value).filter(|value| !matches!(value.kind, Kind::Null))
 }
 
 /// Whether a session is recognised by a cookie of ours here and by a value there: nothing of the one belongs
@@ -185,19 +197,19 @@ fn is_other_kind(base: &Node, own: &Node) -> bool {
         Kind::Scalar { text, .. } => text == key,
         _ => base.entry(key).is_some(),
     };
-    own.entry("by").is_some() && base_has("cookie") || own.entry("cookie").is_some() && base_has("by")
+    given(own, "by").is_some() && base_has("cookie") || given(own, "cookie").is_some() && base_has("by")
 }
 
 /// Whether a key of a health check gives way to the other kind of check: one by path to one that only connects, with
 /// all that belongs to a path, or the other way round.
 fn overruled(key: &str, own: &Node) -> bool {
     let connects = || {
-        let tcp = own.entry("tcp").map(|entry| &entry.value.kind);
-        tcp.is_some_and(|kind| !matches!(kind, Kind::Scalar { text, .. } if text == "false"))
+        let tcp = given(own, "tcp");
+        tcp.is_some_and(|tcp| !matches!(&tcp.kind, Kind::Scalar { text, .. } if text == "false"))
     };
     match key {
         "path" | "expect" | "host" => connects(),
-        "tcp" => own.entry("path").is_some(),
+        "tcp" => given(own, "path").is_some(),
         _ => false,
     }
 }

@@ -12,6 +12,16 @@ fn nowhere() -> SocketAddr {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
 }
 
+/// Many of them.
+fn nowhere_at_all(count: u16) -> Vec<SocketAddr> {
+    let port = nowhere().port();
+    let address = |number: u16| {
+        let [high, low] = number.to_be_bytes();
+        SocketAddr::from(([127, 77, high, low], port))
+    };
+    (1..=count).map(address).collect()
+}
+
 fn ok(body: &str) -> Vec<u8> {
     format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
 }
@@ -110,6 +120,32 @@ fn a_failed_connect_goes_to_another_server() {
     }
     let lines = tidegate.logs(10);
     assert!(lines.iter().any(|line| line["retries"] == 1), "{lines:#?}");
+}
+
+#[test]
+fn one_live_server_is_found_among_many_that_refuse() {
+    let origin = Origin::start("alive").unwrap();
+    for balance in ["round_robin", "least_requests", "p2c", "ring_hash(client.ip)"] {
+        let mut servers = nowhere_at_all(9);
+        servers.push(origin.address);
+        let config = simple(&servers, &format!(", balance: {balance}"), "");
+        let tidegate = Tidegate::start(&config);
+        let mut client = tidegate.client();
+        for round in 0..10 {
+            assert_eq!(client.get("a", "/").unwrap().status, 200, "{balance}, request {round}");
+        }
+        let most = tidegate.logs(10).iter().filter_map(|line| line["retries"].as_u64()).max();
+        assert!(most < Some(10), "{balance}: each server once, but {most:?}");
+        assert!(balance != "round_robin" || most > Some(3), "{balance}: {most:?}");
+    }
+}
+
+#[test]
+fn the_time_for_all_bounds_refusals_too() {
+    let tidegate = Tidegate::start(&simple(&nowhere_at_all(3000), "", "timeouts: { total: 1ms }"));
+    assert_eq!(tidegate.client().get("a", "/").unwrap().status, 504);
+    let line = tidegate.log_with_reason("total_timeout");
+    assert!(line["retries"].as_u64() < Some(2999), "{line}");
 }
 
 #[test]
