@@ -1,19 +1,24 @@
-//! The cookie that keeps a session on its server.
+//! The cookie that keeps a session on its servers.
 //!
-//! It says which server, in a number that tells nothing to anybody else, and is signed together with its site, so
-//! that nobody can choose a server or carry a cookie from one site to another.
+//! It says which server for each `to` that the session has reached, in numbers that tell nothing to anybody else, and
+//! is signed together with its site, so that nobody can choose a server or carry a cookie from one site to another.
+//! Pools of one site share it, and none drops what another has written.
 
+use crate::decide::{PLACES_MAX, Place, Places};
 use crate::model::{SameSite, StickyCookie};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-/// Version, identity, signature.
-const BYTES: usize = 1 + 8 + SIGNATURE_BYTES;
+/// Version, number, time of issue.
+const HEAD_BYTES: usize = 1 + 4 + 4;
+/// The `to`, and the server's identity.
+const PLACE_BYTES: usize = 4 + 8;
 /// HMAC-SHA256, cut to 128 bits (RFC 2104 section 5).
 const SIGNATURE_BYTES: usize = 16;
-const VERSION: u8 = 1;
+const BYTES_MAX: usize = HEAD_BYTES + PLACES_MAX * PLACE_BYTES + SIGNATURE_BYTES;
+const VERSION: u8 = 2;
 
 /// The keys that sign and verify.
 #[derive(Clone)]
@@ -33,38 +38,61 @@ pub enum Freshness {
     Previous,
 }
 
-/// The value of a cookie for the server with that identity, on the site with that scope.
-pub fn sign(keys: &CookieKeys, scope: u64, identity: u64) -> String {
-    let mut bytes = [0; BYTES];
-    bytes[0] = VERSION;
-    bytes[1..9].copy_from_slice(&identity.to_be_bytes());
-    let signature = mac(&keys.current, scope, identity).finalize().into_bytes();
-    bytes[9..].copy_from_slice(&signature[..SIGNATURE_BYTES]);
+/// What a cookie says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ticket {
+    /// Drawn when the session began: parallel requests of one session that need a new place agree by it.
+    pub number: u32,
+    /// When it was issued, in seconds since 1970.
+    pub issued: u32,
+    /// Where the session is; never empty in a cookie.
+    pub places: Places,
+}
+
+/// The value of a cookie that says this, on the site with that scope.
+pub fn sign(keys: &CookieKeys, scope: u64, ticket: &Ticket) -> String {
+    let mut bytes = Vec::with_capacity(BYTES_MAX);
+    bytes.push(VERSION);
+    bytes.extend_from_slice(&ticket.number.to_be_bytes());
+    bytes.extend_from_slice(&ticket.issued.to_be_bytes());
+    for place in ticket.places.iter() {
+        bytes.extend_from_slice(&place.to.to_be_bytes());
+        bytes.extend_from_slice(&place.server.to_be_bytes());
+    }
+    let signature = mac(&keys.current, scope, &bytes).finalize().into_bytes();
+    bytes.extend_from_slice(&signature[..SIGNATURE_BYTES]);
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// The identity that a cookie's value names, if the value is ours.
-pub fn verify(keys: &CookieKeys, scope: u64, value: &[u8]) -> Option<(u64, Freshness)> {
-    let mut bytes = [0; BYTES];
+/// What a cookie's value says, if the value is ours.
+pub fn verify(keys: &CookieKeys, scope: u64, value: &[u8]) -> Option<(Ticket, Freshness)> {
+    let mut bytes = [0; BYTES_MAX];
     let length = URL_SAFE_NO_PAD.decode_slice(value, &mut bytes).ok()?;
-    if length != BYTES || bytes[0] != VERSION {
+    let (said, signature) = bytes[..length].split_at(length.checked_sub(SIGNATURE_BYTES)?);
+    let (head, places) = said.split_at_checked(HEAD_BYTES)?;
+    if head[0] != VERSION || places.is_empty() || places.len() % PLACE_BYTES != 0 {
         return None;
     }
-    let identity = u64::from_be_bytes(bytes[1..9].try_into().expect("eight bytes"));
-    let is_valid = |key: &[u8; 32]| mac(key, scope, identity).verify_truncated_left(&bytes[9..]).is_ok();
-    if is_valid(&keys.current) {
-        Some((identity, Freshness::Current))
+    let is_valid = |key: &[u8; 32]| mac(key, scope, said).verify_truncated_left(signature).is_ok();
+    let freshness = if is_valid(&keys.current) {
+        Freshness::Current
     } else {
-        keys.previous.as_ref().is_some_and(is_valid).then_some((identity, Freshness::Previous))
-    }
+        keys.previous.as_ref().is_some_and(is_valid).then_some(Freshness::Previous)?
+    };
+    let number = |bytes: &[u8]| u32::from_be_bytes(bytes.try_into().expect("four bytes"));
+    let place = |bytes: &[u8]| Place {
+        to: number(&bytes[..4]),
+        server: u64::from_be_bytes(bytes[4..].try_into().expect("eight bytes")),
+    };
+    let places = places.chunks_exact(PLACE_BYTES).map(place).collect();
+    Some((Ticket { number: number(&head[1..5]), issued: number(&head[5..]), places }, freshness))
 }
 
-fn mac(key: &[u8; 32], scope: u64, identity: u64) -> Hmac<Sha256> {
+fn mac(key: &[u8; 32], scope: u64, said: &[u8]) -> Hmac<Sha256> {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
     mac.update(b"tidegate session cookie");
-    mac.update(&[VERSION]);
     mac.update(&scope.to_be_bytes());
-    mac.update(&identity.to_be_bytes());
+    mac.update(said);
     mac
 }
 
@@ -99,19 +127,26 @@ mod tests {
 
     const KEYS: CookieKeys = CookieKeys { current: [1; 32], previous: Some([2; 32]) };
 
+    fn ticket(places: u32) -> Ticket {
+        let place = |to| Place { to, server: 0x0123_4567_89ab_cdef ^ u64::from(to) };
+        Ticket { number: 9, issued: 1_800_000_000, places: (0..places).map(place).collect() }
+    }
+
     #[test]
     fn what_was_signed_is_verified() {
-        let value = sign(&KEYS, 7, 0x0123_4567_89ab_cdef);
-        assert_eq!(value.len(), 34);
-        assert_eq!(verify(&KEYS, 7, value.as_bytes()), Some((0x0123_4567_89ab_cdef, Freshness::Current)));
         let old = CookieKeys { current: [2; 32], previous: None };
-        let value = sign(&old, 7, 5);
-        assert_eq!(verify(&KEYS, 7, value.as_bytes()), Some((5, Freshness::Previous)));
+        for (places, length) in [(1, 50), (2, 66), (8, 162)] {
+            let value = sign(&KEYS, 7, &ticket(places));
+            assert_eq!(value.len(), length);
+            assert_eq!(verify(&KEYS, 7, value.as_bytes()), Some((ticket(places), Freshness::Current)));
+            let value = sign(&old, 7, &ticket(places));
+            assert_eq!(verify(&KEYS, 7, value.as_bytes()), Some((ticket(places), Freshness::Previous)));
+        }
     }
 
     #[test]
     fn nothing_else_is() {
-        let value = sign(&KEYS, 7, 5);
+        let value = sign(&KEYS, 7, &ticket(2));
         assert_eq!(verify(&KEYS, 8, value.as_bytes()), None, "another site");
         let stranger = CookieKeys { current: [3; 32], previous: None };
         assert_eq!(verify(&stranger, 7, value.as_bytes()), None, "another key");
@@ -120,7 +155,20 @@ mod tests {
             forged[at] = if forged[at] == b'A' { b'B' } else { b'A' };
             assert_eq!(verify(&KEYS, 7, &forged), None, "byte {at} changed");
         }
-        for bad in ["", "x", &value[..30], &format!("{value}A"), "\u{e4}\u{f6}"] {
+        let empty = sign(&KEYS, 7, &ticket(0));
+        // Of the format before, signed as it was.
+        let old = "AQAAAAAAAAAFSybmwx1bPQg-yNkYH_Xyjg";
+        for bad in [
+            "",
+            "x",
+            old,
+            &empty,
+            &value[..16],
+            &value[..50],
+            &format!("{value}A"),
+            &value.repeat(4),
+            "\u{e4}\u{f6}",
+        ] {
             assert_eq!(verify(&KEYS, 7, bad.as_bytes()), None, "{bad}");
         }
     }

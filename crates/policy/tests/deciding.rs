@@ -5,7 +5,7 @@
 mod common;
 
 use common::Memory;
-use policy::decide::{CookieKeys, Dice, Excluded, Outcome, Rules, State};
+use policy::decide::{CookieKeys, Dice, Excluded, Input, Machine, Outcome, Places, Rules, State, Step};
 use policy::matching::{check as conditions, path_fits};
 use policy::model::{PoolId, RouteId, SiteId};
 use policy::testing::{HandState, Simulation, TestRequest, Verdict, run_all};
@@ -298,7 +298,7 @@ fn a_value_that_an_answer_sets_is_learnt() {
     let pick = rules.pick(forward, &facts, &decided, &tried, &state, &mut Dice::new(1), &mut ()).unwrap();
     let answer = vec![("Set-Cookie".to_owned(), "ID=new; Path=/".to_owned())];
     let effects = rules.on_response(&facts, &decided, forward, pick, &answer);
-    let (learnt, _) = effects.remember[1].unwrap();
+    let (learnt, _) = effects.remember.unwrap();
     // The next request presents it, and asks for the very record.
     let fields = vec![("Cookie".to_owned(), "ID=new".to_owned())];
     let next = TestRequest::new("GET", "http://by.test/", fields, None).unwrap();
@@ -307,6 +307,185 @@ fn a_value_that_an_answer_sets_is_learnt() {
         policy::decide::Step::Need(need) => assert_eq!(need, policy::decide::Need::Session(learnt)),
         policy::decide::Step::Done(_) => panic!("the record is asked for"),
     }
+}
+
+const SHARED: &str = "
+listeners: [{ address: ':80' }]
+pools:
+  shop: { servers: ['10.0.0.1:80', '10.0.0.2:80', '10.0.0.3:80'], sticky: { cookie: tidegate, expire: 1h } }
+  api: { like: shop, servers: ['10.0.1.1:80', '10.0.1.2:80', '10.0.1.3:80'] }
+  arma: { servers: ['10.0.2.1:80', '10.0.2.2:80', '10.0.2.3:80'], sticky: { by: cookie.ID } }
+  armb: { like: arma, servers: ['10.0.3.1:80', '10.0.3.2:80', '10.0.3.3:80'] }
+sites:
+  two.test: { routes: [{ path: '/api/*', to: api }, { to: shop }] }
+  canary.test: { routes: [{ path: /plain, to: arma }, { to: { arma: 50%, armb: 50% } }] }
+  ours.test: { routes: [{ path: /plain, to: shop }, { to: { shop: 50%, api: 50% } }] }
+";
+
+/// A browser: keeps the one cookie of ours, next to those that it was given.
+struct Browser {
+    own: &'static str,
+    jar: Option<String>,
+}
+
+impl Browser {
+    fn ask(&mut self, simulation: &mut Simulation<'_>, url: &str) -> ((PoolId, usize), bool) {
+        let mut request = TestRequest::new("GET", url, vec![], None).unwrap();
+        request.add_cookie(self.own.to_owned());
+        self.jar.clone().into_iter().for_each(|pair| request.add_cookie(pair));
+        let verdict = simulation.decide(&request, &mut ());
+        let set = verdict.effects.set_cookie.as_ref();
+        if let Some(cookie) = set {
+            self.jar = Some(cookie.split(';').next().unwrap().to_owned());
+        }
+        (place(&verdict), set.is_some())
+    }
+}
+
+fn simulate(rules: &Rules, seed: u64) -> Simulation<'_> {
+    Simulation::new(rules, HandState::new(rules.policy(), &[]), seed)
+}
+
+#[test]
+fn two_pools_of_one_site_share_a_cookie_and_do_not_disturb_each_other() {
+    let rules = rules(SHARED);
+    for seed in 0..20 {
+        let mut simulation = simulate(&rules, seed);
+        let mut browser = Browser { own: "a=b", jar: None };
+        let (cart, _) = browser.ask(&mut simulation, "http://two.test/cart");
+        let (api, _) = browser.ask(&mut simulation, "http://two.test/api/x");
+        for _ in 0..10 {
+            assert_eq!(browser.ask(&mut simulation, "http://two.test/cart"), (cart, false));
+            assert_eq!(browser.ask(&mut simulation, "http://two.test/api/x"), (api, false));
+        }
+    }
+}
+
+#[test]
+fn a_canary_stays_though_another_route_shares_its_first_pool() {
+    let rules = rules(SHARED);
+    for host in ["canary.test", "ours.test"] {
+        let mut canaries = 0;
+        for seed in 0..40 {
+            let mut simulation = simulate(&rules, seed);
+            let mut browser = Browser { own: "ID=7", jar: None };
+            let (plain, split) = (format!("http://{host}/plain"), format!("http://{host}/"));
+            if seed % 2 == 0 {
+                browser.ask(&mut simulation, &plain);
+            }
+            let (home, _) = browser.ask(&mut simulation, &split);
+            canaries += u32::from(seed % 2 == 0 && rules.policy().pools[home.0.0].name.starts_with('a'));
+            let (before, _) = browser.ask(&mut simulation, &plain);
+            if before.0 == home.0 {
+                assert_eq!(before, home, "{host}: one server of a pool, by whatever route");
+            }
+            for _ in 0..10 {
+                assert_eq!(browser.ask(&mut simulation, &plain).0, before, "{host}");
+                assert_eq!(browser.ask(&mut simulation, &split).0, home, "{host}");
+            }
+        }
+        assert!(canaries > 3, "{host}: who comes by the other route first is drawn like all");
+    }
+}
+
+#[test]
+fn a_pool_that_gets_a_canary_beside_it_keeps_its_sessions() {
+    let before = rules(STICKY);
+    let after =
+        rules(&STICKY.replace("other.test: { to: one }", "other.test: { to: { two: 90%, one: 10% } }"));
+    for seed in 0..20 {
+        let mut browser = Browser { own: "a=b", jar: None };
+        let (home, _) = browser.ask(&mut simulate(&before, seed), "http://other.test/");
+        assert_eq!(browser.ask(&mut simulate(&after, seed + 50), "http://other.test/").0, home);
+    }
+}
+
+#[test]
+fn parallel_requests_of_a_session_agree_when_its_server_has_gone() {
+    let rules = rules(SHARED);
+    let mut homes = std::collections::HashSet::new();
+    for seed in 0..20 {
+        let mut simulation = simulate(&rules, seed);
+        let mut browser = Browser { own: "a=b", jar: None };
+        browser.ask(&mut simulation, "http://two.test/cart");
+        simulation.state().take_down(PoolId(0), 0);
+        let jar = browser.jar.clone();
+        let parallel: std::collections::HashSet<_> = (0..6)
+            .map(|_| Browser { own: "a=b", jar: jar.clone() }.ask(&mut simulation, "http://two.test/cart").0)
+            .collect();
+        assert_eq!(parallel.len(), 1, "on the pool that the session knows");
+        homes.extend(parallel);
+        let parallel: std::collections::HashSet<_> = (0..6)
+            .map(|_| Browser { own: "a=b", jar: jar.clone() }.ask(&mut simulation, "http://two.test/api/x").0)
+            .collect();
+        assert_eq!(parallel.len(), 1, "and on one that it does not know yet");
+    }
+    assert_eq!(homes.len(), 2, "all servers that are left take sessions over");
+}
+
+#[test]
+fn the_first_of_parallel_requests_settles_where_a_session_is() {
+    let rules = rules(SHARED);
+    let mut state = HandState::new(rules.policy(), &[]);
+    let mut request = TestRequest::new("GET", "http://canary.test/", vec![], None).unwrap();
+    request.add_cookie("ID=7".to_owned());
+    let facts = request.facts(rules.policy());
+    let (mut kept, mut none) = (Places::default(), Excluded::default());
+    let decide = |seed| {
+        let mut machine = Machine::new(&rules);
+        machine.step(&facts, Input::Head, &mut Dice::new(seed), &mut ());
+        match machine.step(&facts, Input::Session(None), &mut Dice::new(seed), &mut ()) {
+            Step::Done(decided) => decided,
+            Step::Need(need) => panic!("{need:?}"),
+        }
+    };
+    // All were decided before any was answered.
+    let decided: Vec<_> = (0..12).map(decide).collect();
+    let mut all = |state: &HandState, tried: &Excluded| {
+        let pick = |decided: &policy::decide::Decided<'_>| {
+            let Outcome::Forward(forward) = &decided.outcome else { panic!("a pool") };
+            let pick =
+                rules.pick(forward, &facts, decided, tried, state, &mut Dice::new(1), &mut ()).unwrap();
+            assert!(rules.reservation(forward, pick).is_some());
+            rules.reserve(forward, pick, tried, state, &mut kept)
+        };
+        let places: Vec<_> = decided.iter().map(pick).map(|pick| (pick.pool, pick.server)).collect();
+        assert!(places.iter().all(|place| *place == places[0]), "{places:?}");
+        places[0]
+    };
+    let first = all(&state, &none);
+    // To its server no connection comes about: the first that finds out moves the session, and all others follow.
+    none.add(first.0, first.1);
+    let second = all(&state, &none);
+    assert_ne!(second, first);
+    state.take_down(second.0, second.1);
+    assert_ne!(all(&state, &none), second);
+}
+
+#[test]
+fn our_cookie_is_renewed_while_it_is_used_and_ends_when_it_is_not() {
+    let rules = rules(SHARED);
+    let mut simulation = simulate(&rules, 1);
+    let mut browser = Browser { own: "a=b", jar: None };
+    let url = "http://two.test/cart";
+    let (home, _) = browser.ask(&mut simulation, url);
+    for (now, renewed) in
+        [(1800, false), (1801, true), (3600, false), (3602, true), (7202, true), (7203, false)]
+    {
+        simulation.set_time(now);
+        assert_eq!(browser.ask(&mut simulation, url), (home, renewed), "after {now} s");
+    }
+    let old = browser.jar.clone();
+    simulation.set_time(7202 + 3601);
+    assert!(browser.ask(&mut simulation, url).1, "whoever keeps it longer has a new session");
+    let value = |jar: &Option<String>| jar.clone().unwrap()["tidegate=".len()..][..6].to_owned();
+    assert_ne!(value(&browser.jar), value(&old), "with another number");
+    // Without `expire` it ends with the browser.
+    let rules = self::rules(STICKY);
+    let mut simulation = simulate(&rules, 1);
+    let (home, _) = browser.ask(&mut simulation, "http://other.test/");
+    simulation.set_time(u32::MAX);
+    assert_eq!(browser.ask(&mut simulation, "http://other.test/"), (home, false));
 }
 
 #[test]

@@ -137,6 +137,7 @@ fn decide<'p>(
     loop {
         match machine.step(&facts.request(), input, &mut dice, &mut ()) {
             Step::Need(Need::Session(key)) => input = Input::Session(worker.sessions.find(key)),
+            Step::Need(Need::Now) => input = Input::Now(facts::seconds()),
             Step::Done(decided) => return Ok(decided),
         }
     }
@@ -260,15 +261,16 @@ async fn forward(
 impl Route<'_> {
     fn pick(&self, client: &Client, active: &Active, request: &Request, tried: &Excluded) -> Option<Pick> {
         let facts = Facts::of(request.origin, client.listener, active);
-        self.worker.rules.pick(
-            self.target,
-            &facts.request(),
-            self.decided,
-            tried,
-            &*self.worker.pools,
-            &mut self.worker.dice.borrow_mut(),
-            &mut (),
-        )
+        let Worker { rules, pools, sessions, .. } = self.worker;
+        let mut dice = self.worker.dice.borrow_mut();
+        let pick =
+            rules.pick(self.target, &facts.request(), self.decided, tried, &**pools, &mut dice, &mut ())?;
+        // Before the server hears of the request: so that parallel ones of the same session follow. The lock is that of
+        // one shard, and only where the session's place is new.
+        let Some(key) = rules.reservation(self.target, pick) else { return Some(pick) };
+        sessions
+            .change(key, |places| rules.reserve(self.target, pick, tried, &**pools, places))
+            .or(Some(pick))
     }
 
     async fn connect(

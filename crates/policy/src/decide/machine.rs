@@ -2,32 +2,35 @@
 
 use super::routes::explain_routes;
 use super::rules::Rules;
-use super::session::{Record, Session, SessionKey};
-use super::{Dice, Request, Trace};
-use crate::model::{Arm, PoolId, RouteId, SiteId, Target};
+use super::session::{Session, SessionKey};
+use super::{Dice, Places, Request, Trace};
+use crate::model::{Arm, PoolId, RouteId, SiteId, Sticky, Target};
 use crate::text::percent;
 
 /// One decision in the making.
 pub struct Machine<'p> {
     rules: &'p Rules,
-    /// What waits for a session's record.
-    waiting: Option<Waiting<'p>>,
+    /// What waits for a session.
+    waiting: Option<(Way<'p>, Need)>,
 }
 
-struct Waiting<'p> {
+/// The way to a pool, before it is known which.
+#[derive(Clone, Copy)]
+struct Way<'p> {
     site: SiteId,
     route: RouteId,
     arms: &'p [Arm],
-    key: SessionKey,
 }
 
 /// What the machine is given.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum Input {
     /// The head of the request; to begin with.
     Head,
-    /// What was asked for: the record kept under the key, if there is one.
-    Session(Option<Record>),
+    /// What was asked for: the places kept under the key, if there are any.
+    Session(Option<Places>),
+    /// What was asked for: the time, in seconds since 1970.
+    Now(u32),
 }
 
 /// How far it has got.
@@ -41,8 +44,10 @@ pub enum Step<'p> {
 /// What it asks for. (Bodies and outside verdicts will be asked for here too.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
-    /// The record kept under that key.
+    /// The places kept under that key.
     Session(SessionKey),
+    /// The time; only where a cookie of ours keeps sessions.
+    Now,
 }
 
 /// A decision.
@@ -86,6 +91,8 @@ pub struct Forward<'p> {
     pub preferred: Option<usize>,
     /// All arms that the route leads to; one where there is no split.
     pub(super) arms: &'p [Arm],
+    /// What these arms are called in the places of sessions; 0 where none are kept.
+    pub(super) to: u32,
     /// How the session is recognised.
     pub session: Session,
 }
@@ -105,9 +112,13 @@ impl<'p> Machine<'p> {
         trace: &mut impl Trace,
     ) -> Step<'p> {
         match (input, self.waiting.take()) {
-            (Input::Session(record), Some(waiting)) => {
-                let session = Session::By { key: waiting.key, known: record };
-                self.forward(waiting.site, waiting.route, waiting.arms, session, record, dice, trace)
+            (Input::Session(places), Some((way, Need::Session(key)))) => {
+                let session = Session::By { key, known: places.unwrap_or_default() };
+                self.forward(way, session, dice, trace)
+            }
+            (Input::Now(now), Some((way, Need::Now))) => {
+                let session = self.rules.session_by_cookie(way.site, way.arms, now, request, trace);
+                self.forward(way, session, dice, trace)
             }
             _ => self.decide(request, dice, trace),
         }
@@ -139,49 +150,62 @@ impl<'p> Machine<'p> {
             Target::Pool(pool) => self.rules.single_arm(*pool),
             Target::Split(arms) => arms,
         };
-        match self.rules.session(site_id, route, arms, request, trace) {
-            Session::By { key, .. } => {
-                self.waiting = Some(Waiting { site: site_id, route: route_id, arms, key });
-                Step::Need(Need::Session(key))
-            }
-            session => {
-                let record = session.record();
-                self.forward(site_id, route_id, arms, session, record, dice, trace)
-            }
-        }
+        let way = Way { site: site_id, route: route_id, arms };
+        let need = match &policy.pools[arms[0].pool.0].sticky {
+            None => return self.forward(way, Session::None, dice, trace),
+            Some(Sticky::Cookie(_)) => Need::Now,
+            Some(Sticky::By(by)) => match self.rules.session_key(arms, by, request, route) {
+                Some(key) => Need::Session(key),
+                None => {
+                    trace.tell("session", false, || (by.expression.text.clone(), "missing".to_owned()));
+                    return self.forward(way, Session::Unknown, dice, trace);
+                }
+            },
+        };
+        self.waiting = Some((way, need));
+        Step::Need(need)
     }
 
     /// The session's arm and server where they are known, else an arm by its share.
-    #[allow(clippy::too_many_arguments, reason = "each is one thing that the choice depends on")]
     fn forward(
         &self,
-        site: SiteId,
-        route: RouteId,
-        arms: &'p [Arm],
-        session: Session,
-        record: Option<Record>,
+        way: Way<'p>,
+        mut session: Session,
         dice: &mut Dice,
         trace: &mut impl Trace,
     ) -> Step<'p> {
-        let policy = self.rules.policy();
-        let remembered = record.and_then(|record| self.rules.place_of(record, arms));
-        let (pool, preferred) = match remembered {
-            Some((pool, server)) => {
-                let name = || policy.pools[pool.0].servers[server].name.clone();
-                trace.tell("session", true, || (name(), "the session is on this server".to_owned()));
-                (pool, Some(server))
+        let Way { site, route, arms } = way;
+        let rules = self.rules;
+        let name = |pool: PoolId| rules.policy().pools[pool.0].name.clone();
+        let to = if session == Session::None { 0 } else { rules.to(arms) };
+        let place = rules.place_within(site, to, arms, &session);
+        let (pool, preferred) = match place {
+            Some((pool, server)) => (pool, Some(server)),
+            None => {
+                let pool = match session.number() {
+                    // Parallel requests agree.
+                    Some(number) => {
+                        draw(arms, &mut Dice::new(u64::from(number) << 32 | u64::from(to)), name, trace)
+                    }
+                    None => draw(arms, dice, name, trace),
+                };
+                (pool, rules.server_in(pool, &session))
             }
-            None => (draw(arms, dice, |pool| policy.pools[pool.0].name.clone(), trace), None),
         };
+        if let Some(server) = preferred {
+            let name = || rules.policy().pools[pool.0].servers[server].name.clone();
+            trace.tell("session", true, || (name(), "the session is on this server".to_owned()));
+        }
         trace.tell("pool", true, || {
             let how = match arms {
                 [_] => "the route leads there".to_owned(),
-                _ if preferred.is_some() => "the session is there".to_owned(),
+                _ if place.is_some() => "the session is there".to_owned(),
                 _ => "drawn by share".to_owned(),
             };
-            (policy.pools[pool.0].name.clone(), how)
+            (name(pool), how)
         });
-        done(Some(site), Some(route), Outcome::Forward(Forward { pool, preferred, arms, session }))
+        session.begin(dice);
+        done(Some(site), Some(route), Outcome::Forward(Forward { pool, preferred, arms, to, session }))
     }
 }
 

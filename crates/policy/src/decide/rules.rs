@@ -7,7 +7,7 @@ use crate::hash::{FoldState, hash};
 use crate::matching::Index;
 use crate::model::{Arm, Balance, Policy, PoolId, SiteId};
 use crate::persistence::CookieKeys;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// A configuration, indexed.
@@ -25,6 +25,10 @@ pub struct Rules {
     single: Vec<Arm>,
     /// What ties a cookie to its site.
     scopes: Vec<u64>,
+    /// The hash of each pool's name.
+    pub(super) pool_names: Vec<u64>,
+    /// Each `to` of each site that leads to pools with sessions.
+    pub(super) tos: HashSet<(usize, u32), FoldState>,
 }
 
 /// What the rules must know of servers; live from shared cells, in tests written by hand.
@@ -100,7 +104,8 @@ impl Rules {
                 identities.insert(*identity, (PoolId(pool), server));
             }
         }
-        Rules {
+        let pool_names: Vec<u64> = policy.pools.iter().map(|pool| hash(0, pool.name.as_bytes())).collect();
+        let mut rules = Rules {
             index: Index::new(&policy),
             balancers: policy.pools.iter().map(Balancer::new).collect(),
             identities,
@@ -109,8 +114,12 @@ impl Rules {
             keys,
             single: (0..policy.pools.len()).map(|pool| Arm { pool: PoolId(pool), share: 10_000 }).collect(),
             scopes: policy.sites.iter().map(|site| hash(2, site.name.as_bytes())).collect(),
+            pool_names,
+            tos: HashSet::default(),
             policy,
-        }
+        };
+        rules.tos = rules.all_tos();
+        rules
     }
 
     /// The configuration.
@@ -168,10 +177,13 @@ impl Rules {
                 _ => None,
             };
             let usable = |server| usable(pool, server);
-            let chosen = self.balancers[pool.0].choose(value, usable, pool, state, dice);
+            let balancer = &self.balancers[pool.0];
+            let (chosen, rule) = match forward.session.number() {
+                Some(number) => (self.by_number(number, pool, usable), "the session's number"),
+                None => (balancer.choose(value, usable, pool, state, dice), balancer.rule()),
+            };
             if let Some(server) = chosen {
                 let moved = forward.preferred.is_some() || pool != forward.pool;
-                let rule = self.balancers[pool.0].rule();
                 return Some(self.tell(Pick { pool, server, moved }, rule, trace));
             }
         }

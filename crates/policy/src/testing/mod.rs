@@ -11,7 +11,7 @@ pub use url::Url;
 
 use crate::answer::{OwnAnswer, compose, error_page};
 use crate::decide::{
-    Decided, Dice, Effects, Excluded, Input, Machine, Need, Outcome, Pick, Record, Recorder, Request, Rules,
+    Decided, Dice, Effects, Excluded, Input, Machine, Need, Outcome, Pick, Places, Recorder, Request, Rules,
     SessionKey, State, Step, Trace,
 };
 use crate::file::raw::ServerAddress;
@@ -80,8 +80,9 @@ impl State for HandState {
 pub struct Simulation<'r> {
     rules: &'r Rules,
     state: HandState,
-    sessions: HashMap<SessionKey, Record>,
+    sessions: HashMap<SessionKey, Places>,
     dice: Dice,
+    now: u32,
 }
 
 /// What became of a request.
@@ -109,7 +110,7 @@ impl Verdict<'_> {
 impl<'r> Simulation<'r> {
     /// A simulation that nothing has happened in.
     pub fn new(rules: &'r Rules, state: HandState, seed: u64) -> Simulation<'r> {
-        Simulation { rules, state, sessions: HashMap::new(), dice: Dice::new(seed) }
+        Simulation { rules, state, sessions: HashMap::new(), dice: Dice::new(seed), now: 0 }
     }
 
     /// Decides a request, picks its server and applies what follows from its answer.
@@ -133,7 +134,8 @@ impl<'r> Simulation<'r> {
         let mut input = Input::Head;
         let decided = loop {
             match machine.step(&facts, input, &mut self.dice, trace) {
-                Step::Need(Need::Session(key)) => input = Input::Session(self.sessions.get(&key).copied()),
+                Step::Need(Need::Session(key)) => input = Input::Session(self.sessions.get(&key).cloned()),
+                Step::Need(Need::Now) => input = Input::Now(self.now),
                 Step::Done(decided) => break decided,
             }
         };
@@ -149,10 +151,16 @@ impl<'r> Simulation<'r> {
                 &mut self.dice,
                 trace,
             );
-            if let Some(pick) = verdict.pick {
+            if let Some(pick) = &mut verdict.pick {
+                if let Some(key) = self.rules.reservation(forward, *pick) {
+                    let places = self.sessions.entry(key).or_default();
+                    *pick = self.rules.reserve(forward, *pick, &tried, &self.state, places);
+                }
                 let answer: Vec<(String, String)> = Vec::new();
-                verdict.effects = self.rules.on_response(&facts, &verdict.decided, forward, pick, &answer);
-                self.sessions.extend(verdict.effects.remember.into_iter().flatten());
+                verdict.effects = self.rules.on_response(&facts, &verdict.decided, forward, *pick, &answer);
+                if let Some((key, place)) = verdict.effects.remember {
+                    self.sessions.entry(key).or_default().set(place);
+                }
             }
         }
         verdict
@@ -172,6 +180,11 @@ impl<'r> Simulation<'r> {
     /// Other dice from now on.
     pub fn reseed(&mut self, seed: u64) {
         self.dice = Dice::new(seed);
+    }
+
+    /// Lets the time be that many seconds after the beginning.
+    pub fn set_time(&mut self, now: u32) {
+        self.now = now;
     }
 
     /// The state of servers, to be changed between requests.

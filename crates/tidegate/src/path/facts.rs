@@ -5,6 +5,7 @@ use crate::http::h1::{Active, Client};
 use crate::state::Sessions;
 use policy::decide::{Decided, Fields, Forward, Origin, Pick, Request, Rules};
 use policy::model::{Bounds, ListenerId, OwnTimeouts, Policy, PoolId, Timeouts};
+use std::time::{SystemTime, UNIX_EPOCH};
 use wire::h1::{Field, TargetForm};
 
 /// The peer itself.
@@ -92,6 +93,12 @@ impl<'a> Facts<'a> {
     }
 }
 
+/// The time, in seconds since 1970; for cookies of ours alone.
+pub fn seconds() -> u32 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u32::try_from(since.as_secs()).unwrap_or(u32::MAX)
+}
+
 /// The bounds of a request: of heads its listener's, of a body its site's once that is known.
 pub fn bounds(policy: &Policy, decided: Option<&Decided<'_>>, listener: usize) -> Bounds {
     let bounds = policy.listeners[listener].bounds;
@@ -148,8 +155,8 @@ impl AnswerHook<'_> {
             lines.extend_from_slice(cookie.as_bytes());
             lines.extend_from_slice(b"\r\n");
         }
-        for (key, record) in effects.remember.into_iter().flatten() {
-            self.sessions.keep(key, record);
+        if let Some((key, place)) = effects.remember {
+            self.sessions.change(key, |places| places.set(place));
         }
     }
 }

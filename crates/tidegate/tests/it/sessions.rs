@@ -111,6 +111,128 @@ fn the_applications_own_cookie_keeps_a_session_too() {
     }
 }
 
+/// Two pools of three servers with that `sticky`, and the routes of one site.
+fn two_pools(origins: &[Origin], sticky: &str, routes: &str) -> Tidegate {
+    let list = |origins: &[Origin]| {
+        let all: Vec<_> = origins.iter().map(|origin| format!("\"{}\"", origin.address)).collect();
+        all.join(", ")
+    };
+    Tidegate::start(&format!(
+        "listeners: [{{ name: web, address: \"127.0.0.1:0\" }}]
+pools:
+  one: {{ servers: [{}], sticky: {sticky} }}
+  two: {{ like: one, servers: [{}] }}
+sites: {{ '*': {{ routes: [{routes}] }} }}\nworkers: 2\n",
+        list(&origins[..3]),
+        list(&origins[3..])
+    ))
+}
+
+#[test]
+fn two_pools_of_one_site_keep_their_sessions_with_one_jar() {
+    let origins = origins(&["a", "b", "c", "d", "e", "f"]);
+    let tidegate = two_pools(&origins, "cookie", "{ path: '/api/*', to: two }, { to: one }");
+    let mut client = tidegate.client();
+    let first = client.get("a", "/cart").unwrap();
+    let second = with_cookie(&mut client, "/api/x", &set_cookie(&first).unwrap());
+    let jar = set_cookie(&second).unwrap();
+    for _ in 0..10 {
+        for (path, home) in [("/cart", &first), ("/api/x", &second)] {
+            let next = with_cookie(&mut client, path, &jar);
+            assert_eq!((next.server(), set_cookie(&next)), (home.server(), None), "{path}");
+        }
+    }
+}
+
+#[test]
+fn a_canary_stays_though_its_first_pool_has_a_route_of_its_own() {
+    let origins = origins(&["a", "b", "c", "d", "e", "f"]);
+    let routes = "{ path: /plain, to: one }, { to: { one: 50%, two: 50% } }";
+    let tidegate = two_pools(&origins, "{ by: cookie.ID }", routes);
+    let mut client = tidegate.client();
+    let mut ask =
+        |path: &str, id: u32| with_cookie(&mut client, path, &format!("ID={id}")).server().to_owned();
+    for id in 0..20 {
+        let (home, plain) = (ask("/", id), ask("/plain", id));
+        for _ in 0..4 {
+            assert_eq!((ask("/", id), ask("/plain", id)), (home.clone(), plain.clone()), "session {id}");
+        }
+    }
+}
+
+/// The servers that six requests with one cookie reach, which are sent at the same time.
+fn in_parallel(tidegate: &Tidegate, cookie: &str) -> Vec<String> {
+    let mut clients: Vec<Client> = (0..6).map(|_| tidegate.client()).collect();
+    for client in &mut clients {
+        client.send(format!("GET /slow/50 HTTP/1.1\r\nHost: a\r\nCookie: {cookie}\r\n\r\n")).unwrap();
+    }
+    let answer = |mut client: Client| client.read_final("GET").unwrap().server().to_owned();
+    let mut servers: Vec<String> = clients.into_iter().map(answer).collect();
+    servers.sort();
+    servers.dedup();
+    servers
+}
+
+#[test]
+fn parallel_requests_are_one_session() {
+    let mut origins = origins(&["a", "b", "c", "d"]);
+    let tidegate = start(&origins, ", sticky: { by: cookie.ID }");
+    let mut homes = Vec::new();
+    for id in 0..12 {
+        let servers = in_parallel(&tidegate, &format!("ID=s{id}"));
+        assert_eq!(servers.len(), 1, "a new session {id}: {servers:?}");
+        homes.extend(servers);
+    }
+    // No health check tells: the first whose connection fails moves the session.
+    let gone = origins.remove(0);
+    assert!(homes.contains(&gone.name));
+    gone.kill();
+    for (id, home) in homes.iter().enumerate() {
+        let servers = in_parallel(&tidegate, &format!("ID=s{id}"));
+        assert_eq!(servers.len(), 1, "the known session {id}: {servers:?}");
+        assert!(home == "a" || servers[0] == *home, "session {id} had no reason to move");
+    }
+}
+
+#[test]
+fn parallel_requests_with_our_cookie_move_to_one_server() {
+    let mut origins = origins(&["a", "b", "c", "d"]);
+    let tidegate = start(&origins, ", sticky: cookie");
+    let mut client = tidegate.client();
+    let jars: Vec<_> = (0..12)
+        .map(|_| {
+            let first = client.get("a", "/").unwrap();
+            (set_cookie(&first).unwrap(), first.server().to_owned())
+        })
+        .collect();
+    origins.remove(0).kill();
+    for (jar, home) in &jars {
+        let servers = in_parallel(&tidegate, jar);
+        assert_eq!(servers.len(), 1, "a session of {home}: {servers:?}");
+    }
+}
+
+#[test]
+fn our_cookie_ends_on_our_side_too() {
+    let origins = origins(&["a", "b"]);
+    let tidegate = start(&origins, ", sticky: { cookie: tidegate, expire: 2s }");
+    let mut client = tidegate.client();
+    let mut jar = set_cookie(&client.get("a", "/").unwrap()).unwrap();
+    // It is set anew while it is used, whatever time goes by.
+    let mut renewals = 0;
+    wait_for("two renewals", || {
+        if let Some(renewed) = set_cookie(&with_cookie(&mut client, "/", &jar)) {
+            assert_eq!(renewed[..15], jar[..15], "the session is the same");
+            (jar, renewals) = (renewed, renewals + 1);
+        }
+        renewals == 2
+    });
+    wait_for("the end of a cookie that is not renewed", || {
+        let other = set_cookie(&with_cookie(&mut client, "/", &jar));
+        other.is_some_and(|other| other[..15] != jar[..15])
+    });
+}
+
 #[test]
 fn sessions_hold_on_every_worker() {
     let origins = origins(&["a", "b", "c", "d"]);

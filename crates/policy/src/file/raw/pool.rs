@@ -184,8 +184,9 @@ record! {
         path: String,
         /// The attribute `Domain`. Default: none, the cookie belongs to its host alone.
         domain: String,
-        /// With `cookie` the attribute `Max-Age` (default: until the browser closes); with `by` how long a session
-        /// is remembered after its last request (default: `1h`).
+        /// With `cookie` the attribute `Max-Age`, beyond which the cookie is refused too; it is set anew past half
+        /// that time (default: until the browser closes). With `by` how long a session is remembered after its last
+        /// request (default: `1h`).
         expire: Time,
         /// The attribute `Secure`. Default: where the client came over TLS.
         secure: bool,
