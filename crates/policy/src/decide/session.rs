@@ -255,14 +255,14 @@ impl Rules {
         let Some(sticky) = &self.policy().pools[first.0].sticky else { return effects };
         let place = Place { to: forward.to, server: self.identity(pick.pool, pick.server) };
         match (sticky, &forward.session) {
-            (Sticky::Cookie(cookie), Session::Cookie { ticket, renew, now, .. }) => {
-                if *renew || ticket.places.server(place.to) != Some(place.server) {
-                    let mut ticket = Ticket { issued: *now, ..ticket.clone() };
-                    ticket.places.set(place);
-                    let scope = self.cookie_scope(decided.site.unwrap_or(SiteId(0)));
-                    let value = persistence::sign(&self.keys, scope, &ticket);
-                    effects.set_cookie = Some(persistence::set_cookie(cookie, &value, request.tls));
-                }
+            (Sticky::Cookie(cookie), Session::Cookie { ticket, renew, now, .. })
+                if *renew || ticket.places.server(place.to) != Some(place.server) =>
+            {
+                let mut ticket = Ticket { issued: *now, ..ticket.clone() };
+                ticket.places.set(place);
+                let scope = self.cookie_scope(decided.site.unwrap_or(SiteId(0)));
+                let value = persistence::sign(&self.keys, scope, &ticket);
+                effects.set_cookie = Some(persistence::set_cookie(cookie, &value, request.tls));
             }
             (Sticky::By(by), session) => {
                 let presented = match session {
