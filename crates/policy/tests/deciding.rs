@@ -130,12 +130,10 @@ fn a_site_bound_to_a_listener_is_invisible_elsewhere() {
     let mut facts = request.facts(rules.policy());
     let site = |listener| {
         facts.listener = listener;
-        let mut machine = policy::decide::Machine::new(&rules);
-        match machine.step(&facts, policy::decide::Input::Head, &mut Dice::new(1), &mut ()) {
-            policy::decide::Step::Done(decided) => {
-                decided.site.map(|site| rules.policy().sites[site.0].name.clone())
-            }
-            policy::decide::Step::Need(_) => None,
+        let mut machine = Machine::new(&rules);
+        match machine.step(&facts, Input::Head, &mut Dice::new(1), &mut ()) {
+            Step::Done(decided) => decided.site.map(|site| rules.policy().sites[site.0].name.clone()),
+            Step::Need(_) => None,
         }
     };
     let mut site = site;
@@ -286,11 +284,9 @@ fn a_value_that_an_answer_sets_is_learnt() {
     let rules = rules(STICKY);
     let request = TestRequest::new("GET", "http://by.test/", vec![], None).unwrap();
     let state = HandState::new(rules.policy(), &[]);
-    let mut machine = policy::decide::Machine::new(&rules);
+    let mut machine = Machine::new(&rules);
     let facts = request.facts(rules.policy());
-    let policy::decide::Step::Done(decided) =
-        machine.step(&facts, policy::decide::Input::Head, &mut Dice::new(1), &mut ())
-    else {
+    let Step::Done(decided) = machine.step(&facts, Input::Head, &mut Dice::new(1), &mut ()) else {
         panic!("there is no value to look up yet");
     };
     let Outcome::Forward(forward) = &decided.outcome else { panic!("a pool") };
@@ -302,10 +298,10 @@ fn a_value_that_an_answer_sets_is_learnt() {
     // The next request presents it, and asks for the very record.
     let fields = vec![("Cookie".to_owned(), "ID=new".to_owned())];
     let next = TestRequest::new("GET", "http://by.test/", fields, None).unwrap();
-    let mut machine = policy::decide::Machine::new(&rules);
-    match machine.step(&next.facts(rules.policy()), policy::decide::Input::Head, &mut Dice::new(1), &mut ()) {
-        policy::decide::Step::Need(need) => assert_eq!(need, policy::decide::Need::Session(learnt)),
-        policy::decide::Step::Done(_) => panic!("the record is asked for"),
+    let mut machine = Machine::new(&rules);
+    match machine.step(&next.facts(rules.policy()), Input::Head, &mut Dice::new(1), &mut ()) {
+        Step::Need(need) => assert_eq!(need, policy::decide::Need::Session(learnt)),
+        Step::Done(_) => panic!("the record is asked for"),
     }
 }
 
@@ -578,9 +574,9 @@ proptest! {
                 let scan = site.routes.iter().position(|route| {
                     path_fits(&route.path, facts.path) && conditions(route, &facts).is_ok()
                 });
-                let mut machine = policy::decide::Machine::new(&rules);
-                let step = machine.step(&facts, policy::decide::Input::Head, &mut Dice::new(1), &mut ());
-                let policy::decide::Step::Done(decided) = step else { panic!("no session is kept here") };
+                let mut machine = Machine::new(&rules);
+                let step = machine.step(&facts, Input::Head, &mut Dice::new(1), &mut ());
+                let Step::Done(decided) = step else { panic!("no session is kept here") };
                 prop_assert_eq!(decided.site, Some(SiteId(0)));
                 prop_assert_eq!(decided.route, scan.map(RouteId), "{}", facts.path);
             }

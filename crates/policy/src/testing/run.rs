@@ -23,6 +23,9 @@ pub struct Failure {
 /// How often a session must find its server again.
 const STICKY_ROUNDS: u64 = 20;
 
+/// Requests that a session is asked for in between, at most.
+const ASKED_BETWEEN_MAX: usize = 4;
+
 /// Runs all tests of a configuration; gives what does not hold.
 pub fn run_all(rules: &Rules) -> Vec<Failure> {
     rules.policy().tests.iter().filter_map(|test| run(rules, test).err()).collect()
@@ -231,24 +234,48 @@ fn check_drawn(
     Ok(())
 }
 
-/// Whether the same session reaches the same server again, whatever the dice and what else is in the query.
+/// Cookies of ours that a client keeps: name and pair.
+type Jar = Vec<(String, String)>;
+
+/// Decides a request of a client that has such a jar, and keeps what the answer sets.
+fn decide_with<'r>(simulation: &mut Simulation<'r>, request: &TestRequest, jar: &mut Jar) -> Verdict<'r> {
+    let mut request = request.clone();
+    jar.iter().for_each(|(_, pair)| request.add_cookie(pair.clone()));
+    let verdict = simulation.decide(&request, &mut ());
+    let pair = verdict.effects.set_cookie.as_ref().and_then(|cookie| cookie.split(';').next());
+    if let Some((name, _)) = pair.and_then(|pair| pair.split_once('=')) {
+        jar.retain(|(other, _)| other != name);
+        jar.push((name.to_owned(), pair.unwrap_or_default().to_owned()));
+    }
+    verdict
+}
+
+/// What the same client may ask in between: other tests of the host.
+fn asked_between(rules: &Rules, test: &Test) -> Vec<TestRequest> {
+    let is_near = |other: &&Test| other.authority == test.authority && other.tls == test.tls;
+    let others = rules.policy().tests.iter().filter(is_near).filter(|other| other.at != test.at);
+    others.take(ASKED_BETWEEN_MAX).filter_map(|other| request(other).ok()).collect()
+}
+
+/// Whether the same session reaches the same server again, whatever the dice, what else is in the query, and what else
+/// of the host was asked in between.
 fn check_sticky(rules: &Rules, test: &Test, request: &TestRequest, wanted: bool) -> Result<(), String> {
     let mut simulation = simulation(rules, test, test.seed);
-    let first = simulation.decide(request, &mut ());
-    let Some(place) = first.pick else {
+    let mut jar = Jar::new();
+    let Some(place) = decide_with(&mut simulation, request, &mut jar).pick else {
         return Err("expected a server to stay on, got none".to_owned());
     };
-    let mut again = request.clone();
-    if let Some(cookie) = &first.effects.set_cookie {
-        again.add_cookie(cookie.split(';').next().unwrap_or_default().to_owned());
-    }
+    let between = asked_between(rules, test);
     let mut stays = true;
     for round in 1..=STICKY_ROUNDS {
+        for other in &between {
+            decide_with(&mut simulation, other, &mut jar);
+        }
         // At the end: the rest of the query may be what routes and sessions go by.
-        let mut again = again.clone();
+        let mut again = request.clone();
         again.add_parameter(&format!("round={round}"));
         simulation.reseed(test.seed.wrapping_add(round));
-        let pick = simulation.decide(&again, &mut ()).pick;
+        let pick = decide_with(&mut simulation, &again, &mut jar).pick;
         stays &= pick.is_some_and(|pick| (pick.pool, pick.server) == (place.pool, place.server));
     }
     let pool = &rules.policy().pools[place.pool.0];
