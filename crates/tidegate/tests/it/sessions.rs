@@ -277,6 +277,8 @@ fn every_way_of_balancing_uses_all_servers() {
 
 /// Holds a request at one server, then asks forty times; how often that server was asked, and the request.
 fn asked_while_busy(tidegate: &Tidegate, origins: &[Origin]) -> (u64, usize, Client) {
+    // A server counts a request for a moment longer than the client waits for its answer.
+    wait_for("all servers to be idle", || origins.iter().all(|origin| origin.in_flight() == 0));
     let mut busy = tidegate.client();
     busy.send("GET /slow/60000 HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
     wait_for("a server to be busy", || origins.iter().any(|origin| origin.in_flight() == 1));
