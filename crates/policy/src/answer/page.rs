@@ -19,8 +19,16 @@ pub fn error_page<'p>(
     let own = site.map(|site| policy.sites[site.0].errors.as_slice()).unwrap_or_default();
     let pages = own.iter().chain(&policy.errors);
     let (body, content_type) = body(pages, status, wants_html(fields), request_id);
-    let headers =
-        if body.is_empty() { Vec::new() } else { vec![("Content-Type", content_type.as_bytes().to_vec())] };
+    let mut headers = Vec::new();
+    if !body.is_empty() {
+        headers.push(("Content-Type", content_type.as_bytes().to_vec()));
+        // RFC 9110 section 12.5.5: a cache must not give one form to those who asked for the other.
+        headers.push(("Vary", b"Accept".to_vec()));
+    }
+    if status == 405 {
+        // Of the methods only CONNECT is refused.
+        headers.push(("Allow", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE".to_vec()));
+    }
     OwnAnswer { status, headers, body }
 }
 
@@ -68,25 +76,32 @@ fn filled(page: &str, status: u16, request_id: &[u8], place: Place) -> Vec<u8> {
     out
 }
 
-/// Whether `Accept` names HTML with a weight above nothing (RFC 9110 section 12.5.1), on whichever line.
+/// Whether `Accept`, on whichever line, names HTML, and JSON with no greater weight (RFC 9110 section 12.5.1). Programs
+/// that take anything get JSON.
 fn wants_html(fields: &dyn Fields) -> bool {
-    let mut html = false;
+    let (mut html, mut json) = (0, 0);
     fields.each("accept", &mut |value| {
-        html = value.split(|byte| *byte == b',').any(names_html);
-        !html
+        for range in value.split(|byte| *byte == b',') {
+            let mut parts = range.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
+            let kind = parts.next().unwrap_or_default();
+            let is = |known: &[u8]| kind.eq_ignore_ascii_case(known);
+            let weight = parts.find_map(weight).unwrap_or(1000);
+            if is(b"text/html") || is(b"application/xhtml+xml") || is(b"text/*") {
+                html = html.max(weight);
+            } else if is(b"application/json") || is(b"application/*") {
+                json = json.max(weight);
+            }
+        }
+        true
     });
-    html
+    html > 0 && html >= json
 }
 
-fn names_html(range: &[u8]) -> bool {
-    let mut parts = range.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
-    let kind = parts.next().unwrap_or_default();
-    let html = [b"text/html".as_slice(), b"application/xhtml+xml", b"text/*"];
-    html.iter().any(|known| kind.eq_ignore_ascii_case(known)) && !parts.any(is_weight_of_nothing)
-}
-
-fn is_weight_of_nothing(parameter: &[u8]) -> bool {
-    matches!(parameter, [b'q' | b'Q', b'=', b'0', rest @ ..] if rest.iter().all(|byte| matches!(byte, b'.' | b'0')))
+/// In thousandths; a weight that is none counts as the least.
+fn weight(parameter: &[u8]) -> Option<u16> {
+    let (b"q" | b"Q", [b'=', digits @ ..]) = parameter.split_at_checked(1)? else { return None };
+    let number = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse::<f32>().ok());
+    Some((number.unwrap_or_default().clamp(0.0, 1.0) * 1000.0) as u16)
 }
 
 #[cfg(test)]
@@ -100,7 +115,11 @@ mod tests {
             (&["text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"][..], true),
             (&["*/*"], false),
             (&["application/json"], false),
-            (&["application/json, Text/HTML ; q=0.1"], true),
+            (&["application/json, Text/HTML ; q=0.1"], false),
+            (&["text/html;q=0.5, application/json"], false),
+            (&["text/html;q=0.5", "application/json;q=0.4"], true),
+            (&["text/html;q=x"], false),
+            (&["*/*, Text/HTML ; q=0.1"], true),
             (&["application/json", "text/html"], true),
             (&["text/html;q=0"], false),
             (&["text/html;q=0.000"], false),

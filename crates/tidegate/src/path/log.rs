@@ -5,7 +5,7 @@ use crate::error::ProxyError;
 use crate::http::h1::{Active, Client};
 use crate::observe::access_log::key;
 use crate::worker::Worker;
-use policy::decide::Decided;
+use policy::decide::{Decided, Outcome};
 
 /// Why Tidegate answered itself, or cut the connection.
 #[derive(Clone, Copy)]
@@ -79,11 +79,18 @@ pub fn write(
         if let Some(route) = route {
             line.str(key!("route"), route.name.as_bytes());
         }
+        // Where no server could be chosen, the pool that had none.
+        let drawn = decided.and_then(|decided| match &decided.outcome {
+            Outcome::Forward(target) => Some(target.pool.0),
+            _ => None,
+        });
+        if let Some(pool) = server.map(|server| server.pool).or(drawn) {
+            line.str(key!("pool"), policy.pools[pool].name.as_bytes());
+            line.num(key!("retries"), u64::from(request.retries));
+        }
         if let Some(server) = server {
             let pool = &policy.pools[server.pool];
-            line.str(key!("pool"), pool.name.as_bytes());
             line.str(key!("server"), pool.servers[server.server].name.as_bytes());
-            line.num(key!("retries"), u64::from(request.retries));
             if server.moved {
                 line.str(key!("session"), b"moved");
             }

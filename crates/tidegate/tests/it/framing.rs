@@ -111,6 +111,7 @@ fn a_gateway_opens_no_tunnel_by_connect() {
     let pair = Pair::start();
     let response = pair.client().request("CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n").unwrap();
     assert_eq!(response.status, 405);
+    assert!(response.value("allow").unwrap().contains("GET"));
     pair.tidegate.log_with_reason("connect_not_served");
     assert_eq!(pair.origin.requests(), 0);
 }

@@ -483,7 +483,8 @@ fn without_a_server_that_is_up_it_is_503() {
     origins[0].fail(true);
     let tidegate = start(&origins, ", health: { path: /healthz, every: 50ms }");
     assert_eq!(tidegate.client().get("x", "/").unwrap().status, 503, "from the first request on");
-    tidegate.log_with_reason("no_server_up");
+    let line = tidegate.log_with_reason("no_server_up");
+    assert_eq!((&line["pool"], &line["retries"]), (&"app".into(), &0.into()), "{line}");
     origins[0].fail(false);
     wait_for("its return", || tidegate.client().get("x", "/").unwrap().status == 200);
 }
