@@ -193,9 +193,7 @@ fn a_client_that_goes_takes_its_connection_to_the_server_along() {
 #[test]
 fn a_client_that_goes_while_it_waits_ends_the_request() {
     let pair = Pair::start();
-    let mut client = pair.client();
-    client.send("GET /slow/60000 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
-    wait_for("the request at the server", || pair.origin.in_flight() == 1);
+    let client = pair.running("/slow/60000");
     client.reset();
     let line = pair.tidegate.log_with_reason("client_gone");
     assert_eq!(line["path"], "/slow/60000");

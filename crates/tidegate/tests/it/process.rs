@@ -14,9 +14,7 @@ fn a_drain_lets_running_requests_finish() {
     let mut pair = Pair::start();
     let mut idle = pair.client();
     assert_eq!(idle.get("a", "/").unwrap().status, 200);
-    let mut running = pair.client();
-    running.send("GET /slow/700 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
-    wait_for("the request at the server", || pair.origin.in_flight() == 1);
+    let mut running = pair.running("/slow/700");
     pair.tidegate.signal("TERM");
     assert_eq!(idle.read_to_end(), (Vec::new(), End::Closed), "idle connections are closed");
     let response = running.read("GET").unwrap();
@@ -30,9 +28,7 @@ fn a_drain_lets_running_requests_finish() {
 #[test]
 fn a_port_that_is_drained_refuses() {
     let mut pair = Pair::start();
-    let mut running = pair.client();
-    running.send("GET /slow/3000 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
-    wait_for("the request at the server", || pair.origin.in_flight() == 1);
+    let mut running = pair.running("/slow/3000");
     pair.tidegate.signal("TERM");
     wait_for("a refusal", || Client::connect(pair.tidegate.address()).is_err());
     assert_eq!(pair.origin.in_flight(), 1, "while the request goes on");
@@ -63,9 +59,7 @@ fn a_standard_error_that_takes_nothing_harms_nothing() {
 #[test]
 fn a_drain_ends_after_its_limit() {
     let mut pair = Pair::with("", "drain: { limit: 300ms }");
-    let mut running = pair.client();
-    running.send("GET /slow/60000 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
-    wait_for("the request at the server", || pair.origin.in_flight() == 1);
+    let mut running = pair.running("/slow/60000");
     assert_eq!(pair.tidegate.stop().code(), Some(0));
     assert_ne!(running.read_to_end().1, End::StillOpen);
 }
@@ -73,9 +67,7 @@ fn a_drain_ends_after_its_limit() {
 #[test]
 fn a_second_signal_stops_now() {
     let mut pair = Pair::start();
-    let mut running = pair.client();
-    running.send("GET /slow/60000 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
-    wait_for("the request at the server", || pair.origin.in_flight() == 1);
+    let _running = pair.running("/slow/60000");
     let mut idle = pair.client();
     assert_eq!(idle.get("a", "/").unwrap().status, 200);
     pair.tidegate.signal("TERM");
@@ -160,9 +152,7 @@ fn signals_to_the_engine_are_left_to_the_supervisor() {
 #[test]
 fn an_engine_does_not_outlive_its_supervisor() {
     let mut pair = Pair::start();
-    let mut running = pair.client();
-    running.send("GET /slow/500 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
-    wait_for("the request at the server", || pair.origin.in_flight() == 1);
+    let mut running = pair.running("/slow/500");
     let engine = pair.tidegate.engine_pid();
     kill(pair.tidegate.pid());
     assert_eq!(pair.tidegate.wait().code(), None, "it was killed");
@@ -189,9 +179,7 @@ fn a_signal_during_the_start_ends_it() {
 #[test]
 fn an_engine_that_dies_while_it_drains_is_not_replaced() {
     let mut pair = Pair::start();
-    let mut running = pair.client();
-    running.send("GET /slow/60000 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
-    wait_for("the request at the server", || pair.origin.in_flight() == 1);
+    let _running = pair.running("/slow/60000");
     let mut idle = pair.client();
     assert_eq!(idle.get("a", "/").unwrap().status, 200);
     pair.tidegate.signal("TERM");

@@ -1,6 +1,6 @@
 //! Servers that go away: a cut never looks complete, a stale connection is replaced, a dead server is left.
 
-use crate::support::{Pair, Tidegate, simple, tool, wait_for};
+use crate::support::{Pair, Tidegate, simple, tool};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use testkit::client::End;
 use testkit::message::pattern;
@@ -91,9 +91,7 @@ fn without_a_descriptor_for_a_server_it_is_503() {
     let mut client = pair.client();
     assert_eq!(client.request("GET / HTTP/1.1\r\nHost: a\r\nX: 1\r\n\r\n").unwrap().status, 200);
     // The kept connection is in use, and from now on the process gets no descriptor.
-    let mut busy = pair.client();
-    busy.send("GET /slow/60000 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
-    wait_for("the request at the server", || pair.origin.in_flight() == 1);
+    let busy = pair.running("/slow/60000");
     let engine = pair.tidegate.engine_pid().to_string();
     let limit = |count: usize| {
         let limit = format!("--nofile={count}:");
@@ -197,9 +195,7 @@ fn an_idempotent_request_is_sent_to_another_server() {
 #[test]
 fn no_connection_of_a_client_that_left_is_used_again() {
     let pair = Pair::with("", "workers: 1");
-    let mut client = pair.client();
-    client.send("GET /drip/1000/5 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
-    wait_for("the request at the server", || pair.origin.in_flight() == 1);
+    let client = pair.running("/drip/1000/5");
     client.reset();
     for _ in 0..5 {
         assert_eq!(pair.client().get("a", "/n").unwrap().json()["target"], "/n");

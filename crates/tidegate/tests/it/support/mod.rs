@@ -61,4 +61,13 @@ impl Pair {
     pub fn client(&self) -> Client {
         self.tidegate.client()
     }
+
+    /// A client whose request is at the server, alone there, and has no answer yet.
+    #[track_caller]
+    pub fn running(&self, path: &str) -> Client {
+        let mut client = self.client();
+        client.send(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n")).unwrap();
+        wait_for("the request at the server", || self.origin.in_flight() == 1);
+        client
+    }
 }
