@@ -5,6 +5,7 @@
 mod bench;
 mod check;
 mod example;
+mod process;
 mod run;
 mod tools;
 
