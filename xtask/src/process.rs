@@ -2,8 +2,11 @@
 
 use crate::run::{Failure, command};
 use std::net::{TcpListener, TcpStream};
-use std::process::Child;
+use std::process::{Child, ExitStatus};
 use std::time::{Duration, Instant};
+
+/// How long a process may take to end before it is killed.
+const END_LIMIT: Duration = Duration::from_secs(15);
 
 /// A process that ends when this is dropped.
 pub struct Process(pub Child);
@@ -13,14 +16,39 @@ impl Process {
     pub fn id(&self) -> u32 {
         self.0.id()
     }
+
+    /// How it ended, if it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.0.try_wait().ok().flatten()
+    }
+
+    /// Ends it, if it has not ended by itself, and says how it went.
+    ///
+    /// # Errors
+    /// When it had to be killed.
+    pub fn end(&mut self) -> Result<ExitStatus, Failure> {
+        // The id of one that is gone may be another's by now.
+        if self.ended().is_none() {
+            // TERM, so that children end too.
+            let _ = command("kill", &["-TERM", &self.id().to_string()]).status();
+        }
+        let deadline = Instant::now() + END_LIMIT;
+        while Instant::now() < deadline {
+            if let Some(status) = self.ended() {
+                return Ok(status);
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+        Err(format!("a process had to be killed, {} s after TERM", END_LIMIT.as_secs()))
+    }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        let pid = self.0.id().to_string();
-        // TERM, so that children end too.
-        let _ = command("kill", &["-TERM", &pid]).status();
-        let _ = self.0.wait();
+        // Who cares how it went has called it before.
+        let _ = self.end();
     }
 }
 
@@ -51,4 +79,12 @@ pub fn wait_for(address: &str) -> Result<(), Failure> {
         std::thread::sleep(Duration::from_millis(10));
     }
     Ok(())
+}
+
+/// How many files a process may have open: as it is, and as far as a process may raise that itself.
+pub fn descriptors() -> (u64, u64) {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap_or_default();
+    let word = |at| line.split_whitespace().nth(at).and_then(|word: &str| word.parse().ok()).unwrap_or(0);
+    (word(3), word(4))
 }
