@@ -1,4 +1,4 @@
-//! grpc-go's interop client and server with Tidegate between them, with and without TLS on either side.
+//! grpc-go's interop client and server with a proxy between them, with and without TLS on either side.
 
 use super::Outcome;
 use super::programs::{Found, go};
@@ -38,7 +38,7 @@ const CASE_LIMIT_SECONDS: u32 = 30;
 ///
 /// # Errors
 /// When something does not build or start, or does not end as it should.
-pub fn run() -> Result<Outcome, Failure> {
+pub fn run(subject: Subject) -> Result<Outcome, Failure> {
     let packages = ["google.golang.org/grpc/interop/client", "google.golang.org/grpc/interop/server"];
     let programs = match go(&packages, "grpc-go's interop cases")? {
         Found::Here(folder) => folder,
@@ -56,7 +56,7 @@ pub fn run() -> Result<Outcome, Failure> {
             interop.args(["-use_tls", "-tls_cert_file", &cert, "-tls_key_file", &key]);
         }
         let _server = stage.start(&format!("{configuration}-server"), interop, &server)?;
-        let running = stage.before(Subject::Tidegate, configuration, &server)?;
+        let running = stage.before(subject, configuration, &server)?;
         let side = if is_tls { "TLS" } else { "h2c" };
         outcome.join(cases(&stage, &program("client"), &running.plain, false, &format!("h2c to {side}"))?);
         outcome.join(cases(&stage, &program("client"), &running.secure, true, &format!("TLS to {side}"))?);
