@@ -18,6 +18,8 @@ use crate::listen::{self, Arrival};
 use crate::observe::access_log::LogBuffer;
 use crate::path::RequestIds;
 use crate::state::{Pools, Sessions};
+use crate::tls::ListenerConfigs;
+use crate::tls::client::ClientConfigs;
 use crate::upstream::IdleConnections;
 use policy::decide::{Dice, Pick, Rules};
 use policy::model::{Drain, Policy};
@@ -54,7 +56,9 @@ pub struct WorkerSetup {
     /// The compiled rules.
     pub rules: Arc<Rules>,
     /// How TLS is ended.
-    pub tls: Option<Arc<rustls::ServerConfig>>,
+    pub tls: ListenerConfigs,
+    /// How TLS is begun with servers.
+    pub server_tls: ClientConfigs,
     /// A listening socket for each listener.
     pub sockets: Vec<OwnedFd>,
     /// Where its log lines go.
@@ -80,7 +84,9 @@ pub struct Worker {
     /// The compiled rules that new requests are decided by.
     pub rules: Arc<Rules>,
     /// How TLS is ended.
-    pub tls: Option<Arc<rustls::ServerConfig>>,
+    pub tls: ListenerConfigs,
+    /// How TLS is begun with servers.
+    pub server_tls: ClientConfigs,
     /// Its time-outs.
     pub wheel: Rc<Wheel>,
     /// Its idle connections to servers.
@@ -221,6 +227,7 @@ async fn serve(setup: WorkerSetup) {
         log: setup.log,
         rules: setup.rules,
         tls: setup.tls,
+        server_tls: setup.server_tls,
         actives: RefCell::default(),
         phase: Cell::new(Phase::Running),
         paused_at: Cell::new(None),
