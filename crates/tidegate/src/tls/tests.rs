@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 
 /// Files in memory.
 #[derive(Default)]
-struct Memory(HashMap<PathBuf, Vec<u8>>);
+pub(in crate::tls) struct Memory(pub HashMap<PathBuf, Vec<u8>>);
 
 impl Files for Memory {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
@@ -25,12 +25,12 @@ impl Files for Memory {
 }
 
 impl Memory {
-    fn put(&mut self, path: &str, contents: &str) {
+    pub fn put(&mut self, path: &str, contents: &str) {
         self.0.insert(path.into(), contents.as_bytes().to_vec());
     }
 
     /// A self-signed certificate and its key, as `NAME.pem` and `NAME.key`.
-    fn certificate(&mut self, name: &str, hosts: &[&str]) -> String {
+    pub fn certificate(&mut self, name: &str, hosts: &[&str]) -> String {
         let pair = KeyPair::generate().unwrap();
         let hosts: Vec<String> = hosts.iter().map(|host| (*host).to_owned()).collect();
         let pem = CertificateParams::new(hosts).unwrap().self_signed(&pair).unwrap().pem();
@@ -39,7 +39,7 @@ impl Memory {
         pem
     }
 
-    fn policy(&mut self, yaml: &str) -> Policy {
+    pub fn policy(&mut self, yaml: &str) -> Policy {
         self.put("/c/tidegate.yaml", yaml);
         let loaded = policy::load(self, Path::new("/c/tidegate.yaml"), &|_| Some("/tmp".to_owned()));
         let errors: Vec<_> = loaded.diagnostics.iter().map(|diagnostic| &diagnostic.message).collect();
@@ -172,7 +172,11 @@ sites: { a.example: { to: { status: 200 } } }
             kinds.push(shaken.handshake_kind().unwrap());
         }
         let resumed = HandshakeKind::Resumed;
-        assert_eq!(kinds, [HandshakeKind::Full, resumed, resumed, resumed], "a ticket is good on every listener");
+        assert_eq!(
+            kinds,
+            [HandshakeKind::Full, resumed, resumed, resumed],
+            "a ticket is good on every listener"
+        );
     }
 }
 
