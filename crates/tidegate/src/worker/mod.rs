@@ -19,6 +19,8 @@ use crate::listen::{self, Arrival};
 use crate::observe::access_log::LogBuffer;
 use crate::path::RequestIds;
 use crate::state::{Pools, Sessions};
+use crate::tls::ListenerConfigs;
+use crate::tls::client::ClientConfigs;
 use crate::upstream::IdleConnections;
 use crate::upstream::shared::SharedConnections;
 use policy::decide::{Dice, Pick, Rules};
@@ -60,7 +62,9 @@ pub struct WorkerSetup {
     /// The compiled rules.
     pub rules: Arc<Rules>,
     /// How TLS is ended.
-    pub tls: Option<Arc<rustls::ServerConfig>>,
+    pub tls: ListenerConfigs,
+    /// How TLS is begun with servers.
+    pub server_tls: ClientConfigs,
     /// A listening socket for each listener.
     pub sockets: Vec<OwnedFd>,
     /// Where its log lines go.
@@ -86,7 +90,9 @@ pub struct Worker {
     /// The compiled rules that new requests are decided by.
     pub rules: Arc<Rules>,
     /// How TLS is ended.
-    pub tls: Option<Arc<rustls::ServerConfig>>,
+    pub tls: ListenerConfigs,
+    /// How TLS is begun with servers.
+    pub server_tls: ClientConfigs,
     /// Its time-outs.
     pub wheel: Rc<Wheel>,
     /// Its idle connections to servers.
@@ -246,6 +252,7 @@ async fn serve(setup: WorkerSetup) {
         log: setup.log,
         rules: setup.rules,
         tls: setup.tls,
+        server_tls: setup.server_tls,
         actives: RefCell::default(),
         phase: Cell::new(Phase::Running),
         paused_at: Cell::new(None),

@@ -30,7 +30,7 @@ pub async fn run(worker: Rc<Worker>, tcp: TcpStream, arrival: Arrival) {
     let rules = &policy.listeners[listener];
     let stream = if rules.tls {
         timer.arm(rules.timeouts.handshake);
-        match handshake(&worker, tcp, &timer).await {
+        match handshake(&worker, tcp, listener, &timer).await {
             Some(stream) => stream,
             None => return,
         }
@@ -101,8 +101,8 @@ enum Phase {
     Begun,
 }
 
-async fn handshake(worker: &Worker, tcp: TcpStream, timer: &Timer) -> Option<Stream> {
-    let config = worker.tls.clone()?;
+async fn handshake(worker: &Worker, tcp: TcpStream, listener: usize, timer: &Timer) -> Option<Stream> {
+    let config = worker.tls.get(listener).cloned()?;
     let mut accept = Box::pin(tokio_rustls::TlsAcceptor::from(config).accept(tcp));
     let result = poll_fn(|cx| {
         if let Poll::Ready(result) = accept.as_mut().poll(cx) {
