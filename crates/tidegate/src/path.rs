@@ -21,7 +21,7 @@ use crate::worker::{Buffer, Worker};
 use facts::{AnswerHook, Facts};
 use log::Reason;
 use policy::decide::{Decided, Excluded, Forward, Input, Machine, Need, Origin, Outcome, Pick, Step};
-use policy::model::{Bounds, ForwardingMode, Timeouts};
+use policy::model::{Bounds, ForwardingMode, Protocol, Timeouts};
 use request_id::RequestId;
 use std::future::poll_fn;
 use std::ops::Range;
@@ -378,6 +378,7 @@ impl Route<'_> {
             tls: if speaks_for { origin.tls } else { client.tls },
             request_id: request.id.as_bytes(),
             upgrade: active.head.upgrade,
+            welcomes_trailers: pool.protocol == Protocol::H2,
         };
         active.request_out.clear();
         request_head::write(&mut active.request_out, &active.input, &active.head, &edits);
