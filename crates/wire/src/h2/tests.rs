@@ -225,7 +225,7 @@ proptest! {
     #[test]
     fn no_request_is_more_than_one_head(
         method in "[A-Z!#$%&'*+.^_`|~a-z-]{1,8}",
-        path in "[/*?:@%a-z.\"{}|\\[\\]^-]{0,12}",
+        path in "(/[/*?:@%a-z.\"{}|\\[\\]^-]{0,12}|\\*|[a-z/:]{1,9})",
         authority in "[a-z0-9.:@\\[\\]-]{0,10}",
         fields in prop::collection::vec(("[a-z_-]{1,18}", prop::collection::vec(any::<u8>(), 0..12)), 0..6),
         has_body: bool,
@@ -238,7 +238,9 @@ proptest! {
         uri.path_and_query = path.parse().ok();
         uri.authority = authority.parse().ok();
         uri.scheme = uri.authority.as_ref().map(|_| Scheme::HTTPS);
-        prop_assume!(uri.path_and_query.is_some());
+        if uri.path_and_query.is_none() {
+            return Ok(());
+        }
         let Ok(uri) = http::Uri::from_parts(uri) else { return Ok(()) };
         head.uri = uri;
         for (name, value) in &fields {
