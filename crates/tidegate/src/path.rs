@@ -217,13 +217,17 @@ async fn forward(
             return respond::failure(worker, client, active, request, Some(decided), None, &error).await;
         }
     };
+    let deadline = facts::grpc_deadline(active);
     let mut tries = Tries::default();
     let mut last = (ProxyError::NoServerUp, None);
     while tries.costly < ATTEMPTS_MAX {
         let Some(pick) = route.pick(client, active, request, &tries.excluded) else { break };
         request.retries = tries.count;
         tries.count += 1;
-        let timeouts = facts::timeouts(policy, Some(decided), client.listener, Some(pick.pool));
+        let mut timeouts = facts::timeouts(policy, Some(decided), client.listener, Some(pick.pool));
+        if let Some(deadline) = deadline {
+            timeouts.total = Some(timeouts.total.map_or(deadline, |total| total.min(deadline)));
+        }
         // From here on, so that a server to which no connection comes about does not look idle.
         let in_flight = InFlight::new(&worker.pools[pick.pool.0].servers[pick.server]);
         let connection = match route.connect(client, active, request, &body, pick, &timeouts).await {
