@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 use tokio_rustls::TlsAcceptor;
 
 /// A running server; it ends with the value.
@@ -15,20 +16,25 @@ pub struct H2Server {
     /// Where it listens.
     pub address: SocketAddr,
     seen: Arc<Mutex<Vec<String>>>,
-    _runtime: tokio::runtime::Runtime,
+    /// Dropped, it ends the thread.
+    _stop: oneshot::Sender<()>,
 }
 
 impl H2Server {
     /// Starts one. A GET is answered with 200 and whatever else by gRPC, with this state of the service.
     pub fn start(state: u8, tls: Option<rustls::ServerConfig>) -> H2Server {
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
         let seen = Arc::new(Mutex::new(Vec::new()));
         let acceptor = tls.map(|config| TlsAcceptor::from(Arc::new(config)));
-        runtime.spawn(accept(listener, acceptor, state, Arc::clone(&seen)));
-        H2Server { address, seen, _runtime: runtime }
+        let (stop, stopped) = oneshot::channel();
+        let accepting = accept(listener, acceptor, state, Arc::clone(&seen));
+        std::thread::spawn(move || {
+            runtime.spawn(accepting);
+            let _ = runtime.block_on(stopped);
+        });
+        H2Server { address, seen, _stop: stop }
     }
 
     /// What it was asked so far: method, URL, and the content.
