@@ -178,7 +178,9 @@ fn a_certificate_that_is_named_itself_is_trusted() {
         refused(shake(pool, 1, &server(&named, &[], None)), "not valid for name");
         refused(shake(pool, 0, &server(&late, &[], None)), "xpired");
         let stranger = make(is_ca, 2100);
-        assert!(shake(pool, 0, &server(&stranger, &[], None)).is_err());
+        let refusal = shake(pool, 0, &server(&stranger, &[], None)).err().unwrap();
+        // Those of this test have one name.
+        assert!(refusal.contains("UnknownIssuer") || refusal.contains("BadSignature"), "{refusal}");
     }
 }
 
