@@ -72,11 +72,7 @@ impl AsyncRead for Stream {
 }
 
 impl AsyncWrite for Stream {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match &mut self.below {
             Below::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
             Below::Tls(stream) => Pin::new(&mut **stream).poll_write(cx, bytes),

@@ -11,6 +11,9 @@ use std::sync::atomic::Ordering;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::watch;
 
+/// How much of a head is read at a time: what an idle connection has ready.
+const HEAD_PIECE: usize = 4096;
+
 /// The longest head that is read.
 const HEAD_BYTES_MAX: usize = 1 << 20;
 
@@ -76,7 +79,7 @@ impl Connection<'_> {
             let endpoint = Endpoint::of(head.words().1);
             let Ok(request) = Request::new(head) else {
                 let bad = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-                self.stream.write_all(bad).await?;
+                self.write(bad).await?;
                 return Ok(Then::Close);
             };
             if endpoint != Endpoint::Health {
@@ -90,13 +93,26 @@ impl Connection<'_> {
         }
     }
 
+    /// Reads more of what is there; 0 at the end.
+    async fn read_more(&mut self, room: usize) -> io::Result<usize> {
+        // Without it pieces are tiny.
+        self.input.reserve(room);
+        self.stream.read_buf(&mut self.input).await
+    }
+
+    /// Writes all of it, and leaves nothing behind in TLS.
+    async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.write_all(bytes).await?;
+        self.stream.flush().await
+    }
+
     async fn read_head(&mut self) -> io::Result<Option<Head>> {
         loop {
             if let Some((head, length)) = Head::parse(&self.input).map_err(io::Error::other)? {
                 self.input.drain(..length);
                 return Ok(Some(head));
             }
-            if self.input.len() > HEAD_BYTES_MAX || self.stream.read_buf(&mut self.input).await? == 0 {
+            if self.input.len() > HEAD_BYTES_MAX || self.read_more(HEAD_PIECE).await? == 0 {
                 return Ok(None);
             }
         }
@@ -106,7 +122,7 @@ impl Connection<'_> {
     async fn read_piece(&mut self, request: &mut Request) -> io::Result<Option<Vec<u8>>> {
         if request.expects {
             request.expects = false;
-            self.stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await?;
+            self.write(b"HTTP/1.1 100 Continue\r\n\r\n").await?;
         }
         loop {
             let mut piece = Vec::new();
@@ -119,7 +135,7 @@ impl Connection<'_> {
             if request.body.is_complete() {
                 return Ok(None);
             }
-            if self.stream.read_buf(&mut self.input).await? == 0 {
+            if self.read_more(PIECE).await? == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
         }
@@ -199,7 +215,7 @@ impl Connection<'_> {
             Endpoint::Drip(bytes, time) => self.drip(request, bytes, time).await,
             Endpoint::Hints => {
                 let hints = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n";
-                self.stream.write_all(hints).await?;
+                self.write(hints).await?;
                 self.report(request, "").await
             }
             Endpoint::Cut(bytes) => {
@@ -213,7 +229,7 @@ impl Connection<'_> {
             Endpoint::CutChunked(bytes) => {
                 let head = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{bytes:x}\r\n");
                 let message = [head.as_bytes(), &pattern(bytes), b"\r\n"].concat();
-                self.stream.write_all(&message).await?;
+                self.write(&message).await?;
                 Ok(Then::Close)
             }
             Endpoint::Cookie(name, value) => {
@@ -235,7 +251,7 @@ impl Connection<'_> {
         loop {
             tokio::select! {
                 () = &mut over => return Ok(()),
-                read = self.stream.read_buf(&mut self.input) => if read? == 0 {
+                read = self.read_more(HEAD_PIECE) => if read? == 0 {
                     return Err(io::ErrorKind::UnexpectedEof.into());
                 }
             }
@@ -282,7 +298,7 @@ impl Connection<'_> {
         if !request.is_head() && status != 204 && status != 304 {
             message.extend_from_slice(body);
         }
-        self.stream.write_all(&message).await?;
+        self.write(&message).await?;
         Ok(Self::then(request))
     }
 
@@ -298,7 +314,7 @@ impl Connection<'_> {
     async fn sized(&mut self, request: &Request, bytes: usize) -> io::Result<Then> {
         let head = self.head(request, 200, &format!("Content-Length: {bytes}\r\n")) + "\r\n";
         if request.is_head() {
-            self.stream.write_all(head.as_bytes()).await?;
+            self.write(head.as_bytes()).await?;
         } else {
             self.body(head.into_bytes(), bytes).await?;
         }
@@ -311,7 +327,7 @@ impl Connection<'_> {
         loop {
             let count = PIECE.min(bytes - sent);
             message.extend(pattern_part(sent, count));
-            self.stream.write_all(&message).await?;
+            self.write(&message).await?;
             message.clear();
             self.shared.sent.fetch_add(count as u64, Ordering::SeqCst);
             sent += count;
@@ -334,20 +350,20 @@ impl Connection<'_> {
                 message.extend_from_slice(&data);
                 message.extend_from_slice(b"\r\n");
                 if message.len() >= PIECE {
-                    self.stream.write_all(&message).await?;
+                    self.write(&message).await?;
                     message.clear();
                 }
             }
             message.extend_from_slice(format!("0\r\nX-Checksum: {hash:016x}\r\n\r\n").as_bytes());
         }
-        self.stream.write_all(&message).await?;
+        self.write(&message).await?;
         Ok(Self::then(request))
     }
 
     async fn until_close(&mut self, request: &Request, bytes: usize) -> io::Result<()> {
         let head = format!("HTTP/1.1 200 OK\r\nX-Server: {}\r\nConnection: close\r\n\r\n", self.shared.name);
         if request.is_head() {
-            return self.stream.write_all(head.as_bytes()).await;
+            return self.write(head.as_bytes()).await;
         }
         self.body(head.into_bytes(), bytes).await
     }
@@ -359,10 +375,10 @@ impl Connection<'_> {
 
     async fn drip(&mut self, request: &Request, bytes: usize, time: std::time::Duration) -> io::Result<Then> {
         let head = self.head(request, 200, &format!("Content-Length: {bytes}\r\n")) + "\r\n";
-        self.stream.write_all(head.as_bytes()).await?;
+        self.write(head.as_bytes()).await?;
         for byte in pattern(bytes) {
             tokio::time::sleep(time).await;
-            self.stream.write_all(&[byte]).await?;
+            self.write(&[byte]).await?;
         }
         Ok(Self::then(request))
     }
@@ -375,22 +391,22 @@ impl Connection<'_> {
         };
         if request.expects {
             request.expects = false;
-            self.stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await?;
+            self.write(b"HTTP/1.1 100 Continue\r\n\r\n").await?;
         }
         let head = self.head(&request, 200, &framing) + "\r\n";
-        self.stream.write_all(head.as_bytes()).await?;
+        self.write(head.as_bytes()).await?;
         while let Some(mut piece) = self.read_piece(&mut request).await? {
             if chunked {
                 let size = format!("{:x}\r\n", piece.len());
                 piece.splice(..0, size.into_bytes());
                 piece.extend_from_slice(b"\r\n");
             }
-            self.stream.write_all(&piece).await?;
+            self.write(&piece).await?;
         }
         if chunked {
             let trailers = request.body.trailers().iter().map(|(name, value)| format!("{name}: {value}\r\n"));
             let end = format!("0\r\n{}\r\n", trailers.collect::<String>());
-            self.stream.write_all(end.as_bytes()).await?;
+            self.write(end.as_bytes()).await?;
         }
         Ok(Self::then(&request))
     }
@@ -406,13 +422,11 @@ impl Connection<'_> {
              X-Server: {}\r\n{accept}\r\n",
             self.shared.name
         );
-        self.stream.write_all(head.as_bytes()).await?;
+        self.write(head.as_bytes()).await?;
         loop {
-            if !self.input.is_empty() {
-                self.stream.write_all(&self.input).await?;
-                self.input.clear();
-            }
-            if self.stream.read_buf(&mut self.input).await? == 0 {
+            let input = std::mem::take(&mut self.input);
+            self.write(&input).await?;
+            if self.read_more(PIECE).await? == 0 {
                 self.stream.shutdown().await?;
                 return Ok(Then::Close);
             }

@@ -155,7 +155,12 @@ impl Request {
     }
 
     /// Sends the head of an answer.
-    pub fn head(&mut self, status: u16, fields: Fields<'_>, is_all: bool) -> Result<SendStream<Bytes>, Error> {
+    pub fn head(
+        &mut self,
+        status: u16,
+        fields: Fields<'_>,
+        is_all: bool,
+    ) -> Result<SendStream<Bytes>, Error> {
         let mut response = Response::new(());
         *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::NOT_IMPLEMENTED);
         let server = [("x-server", self.shared.name.as_str())];

@@ -82,7 +82,11 @@ impl Request {
     }
 
     /// Sends an interim answer.
-    pub fn interim(&mut self, status: StatusCode, fields: &[(&'static str, &'static str)]) -> Result<(), Error> {
+    pub fn interim(
+        &mut self,
+        status: StatusCode,
+        fields: &[(&'static str, &'static str)],
+    ) -> Result<(), Error> {
         let mut response = Response::new(());
         *response.status_mut() = status;
         for (name, value) in fields {
