@@ -21,10 +21,11 @@ use crate::worker::{Buffer, Worker};
 use facts::{AnswerHook, Facts};
 use log::Reason;
 use policy::decide::{Decided, Excluded, Forward, Input, Machine, Need, Origin, Outcome, Pick, Step};
-use policy::model::{Bounds, ForwardingMode, Timeouts};
+use policy::model::{Bounds, ForwardingMode, Protocol, Timeouts};
 use request_id::RequestId;
 use std::future::poll_fn;
 use std::ops::Range;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 /// Attempts for one request at most, those aside that failed at once and before anything was sent: of these there may
@@ -93,7 +94,7 @@ impl From<Pick> for ServerChoice {
 }
 
 /// Answers the request whose head is in `active`.
-pub async fn serve(worker: &Worker, client: &mut Client, active: &mut Active) -> After {
+pub async fn serve(worker: &Rc<Worker>, client: &mut Client, active: &mut Active) -> After {
     let origin = facts::origin(worker.policy(), client, active);
     let id = RequestId::of(worker, &active.head.fields, &active.input, origin.trusted);
     let mut request = Request::new(origin, id);
@@ -116,7 +117,12 @@ pub async fn serve(worker: &Worker, client: &mut Client, active: &mut Active) ->
 }
 
 /// Answers a client whose head could not be read.
-pub async fn refuse(worker: &Worker, client: &mut Client, active: &mut Active, error: ProxyError) -> After {
+pub async fn refuse(
+    worker: &Rc<Worker>,
+    client: &mut Client,
+    active: &mut Active,
+    error: ProxyError,
+) -> After {
     active.head.clear();
     let mut request = Request::new(facts::peer(client), RequestId::new(worker));
     respond::failure(worker, client, active, &mut request, None, None, &error).await
@@ -161,7 +167,7 @@ struct Way {
 
 /// A request's way to a pool, and what is the same for all attempts.
 struct Route<'a> {
-    worker: &'a Worker,
+    worker: &'a Rc<Worker>,
     decided: &'a Decided<'a>,
     target: &'a Forward<'a>,
     bounds: &'a Bounds,
@@ -195,7 +201,7 @@ impl Tries {
 
 /// Sends the request to a server of the pool, to another where that does no harm, and relays the answer.
 async fn forward(
-    worker: &Worker,
+    worker: &Rc<Worker>,
     client: &mut Client,
     active: &mut Active,
     request: &mut Request,
@@ -211,13 +217,17 @@ async fn forward(
             return respond::failure(worker, client, active, request, Some(decided), None, &error).await;
         }
     };
+    let deadline = facts::grpc_deadline(active);
     let mut tries = Tries::default();
     let mut last = (ProxyError::NoServerUp, None);
     while tries.costly < ATTEMPTS_MAX {
         let Some(pick) = route.pick(client, active, request, &tries.excluded) else { break };
         request.retries = tries.count;
         tries.count += 1;
-        let timeouts = facts::timeouts(policy, Some(decided), client.listener, Some(pick.pool));
+        let mut timeouts = facts::timeouts(policy, Some(decided), client.listener, Some(pick.pool));
+        if let Some(deadline) = deadline {
+            timeouts.total = Some(timeouts.total.map_or(deadline, |total| total.min(deadline)));
+        }
         // From here on, so that a server to which no connection comes about does not look idle.
         let in_flight = InFlight::new(&worker.pools[pick.pool.0].servers[pick.server]);
         let connection = match route.connect(client, active, request, &body, pick, &timeouts).await {
@@ -261,7 +271,7 @@ async fn forward(
 impl Route<'_> {
     fn pick(&self, client: &Client, active: &Active, request: &Request, tried: &Excluded) -> Option<Pick> {
         let facts = Facts::of(request.origin, client.listener, active);
-        let Worker { rules, pools, sessions, .. } = self.worker;
+        let Worker { rules, pools, sessions, .. } = &**self.worker;
         let mut dice = self.worker.dice.borrow_mut();
         let pick =
             rules.pick(self.target, &facts.request(), self.decided, tried, &**pools, &mut dice, &mut ())?;
@@ -282,17 +292,15 @@ impl Route<'_> {
         pick: Pick,
         timeouts: &Timeouts,
     ) -> Result<Connection, ProxyError> {
-        let address = self.worker.policy().pools[pick.pool.0].servers[pick.server].address;
         // What cannot be sent a second time deserves a closer look at a connection that was idle.
         let certain = !(active.head.method.is_idempotent() && body.is_whole());
-        let server = self.worker.server_number(pick);
         let left =
             timeouts.total.map_or(Duration::MAX, |total| total.saturating_sub(request.started.elapsed()));
         if left.is_zero() {
             return Err(ProxyError::TotalTimeout);
         }
         let limit = timeouts.connect.min(left);
-        match upstream::connect(self.worker, &client.timer, server, address, limit, certain).await {
+        match upstream::connect(self.worker, &client.timer, pick, limit, certain).await {
             Err(ProxyError::ConnectTimeout) if limit == left => Err(ProxyError::TotalTimeout),
             result => result,
         }
@@ -374,6 +382,7 @@ impl Route<'_> {
             tls: if speaks_for { origin.tls } else { client.tls },
             request_id: request.id.as_bytes(),
             upgrade: active.head.upgrade,
+            welcomes_trailers: pool.protocol == Protocol::H2,
         };
         active.request_out.clear();
         request_head::write(&mut active.request_out, &active.input, &active.head, &edits);
