@@ -17,7 +17,8 @@ const CASE_LIMIT_MS = 60_000;
 const { values } = parseArgs({
   options: {
     entry: { type: 'string', multiple: true }, // NAME=URL, for example h2-tls=https://127.0.0.1:8443
-    server: { type: 'string' }, // the port that Tidegate knows the server by
+    server: { type: 'string' }, // the port that Tidegate knows the server by, over HTTP/1
+    'server-h2c': { type: 'string' }, // and over HTTP/2
     ca: { type: 'string' }, // the file with the authority that Tidegate's certificate is from
     connections: { type: 'string', default: '2000' }, // how many at once
     pid: { type: 'string' }, // of the process that is to drain in the end; without it none does
@@ -41,7 +42,7 @@ async function check(name, run) {
 
 async function main() {
   const ca = values.ca && readFileSync(values.ca);
-  const server = await Server.start(Number(values.server));
+  const server = await Server.start(Number(values.server), Number(values['server-h2c']));
   const entries = [];
   for (const entry of values.entry.map((text) => Entry.of(text, ca, server))) {
     // Where nothing opens, every case would say so.

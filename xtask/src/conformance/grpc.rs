@@ -56,7 +56,7 @@ pub fn run(subject: Subject) -> Result<Outcome, Failure> {
             interop.args(["-use_tls", "-tls_cert_file", &cert, "-tls_key_file", &key]);
         }
         let _server = stage.start(&format!("{configuration}-server"), interop, &server)?;
-        let running = stage.before(subject, configuration, &server)?;
+        let running = stage.before(subject, configuration, &[("SERVER", &server)])?;
         let side = if is_tls { "TLS" } else { "h2c" };
         outcome.join(cases(&stage, &program("client"), &running.plain, false, &format!("h2c to {side}"))?);
         outcome.join(cases(&stage, &program("client"), &running.secure, true, &format!("TLS to {side}"))?);

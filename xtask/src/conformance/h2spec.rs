@@ -29,7 +29,7 @@ pub fn run(subject: Subject) -> Result<Outcome, Failure> {
     let stage = Stage::new("h2spec")?;
     let server = free_address()?;
     let _origin = stage.start("origin", command(&built("origin"), &[port(&server)]), &server)?;
-    let running = stage.before(subject, "h2spec", &server)?;
+    let running = stage.before(subject, "h2spec", &[("SERVER", &server)])?;
     let mut outcome = Outcome::default();
     for is_tls in [true, false] {
         outcome.join(once(&stage, &h2spec, &running, is_tls)?);

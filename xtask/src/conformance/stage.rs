@@ -55,20 +55,26 @@ impl Stage {
         Ok(process)
     }
 
-    /// Starts what is looked at before the server at an address. Tidegate reads `conformance/CONFIGURATION.yaml`.
+    /// Starts what is looked at before servers at these addresses, each with the name that `CONFIGURATION.yaml` in
+    /// `conformance/` has for it.
     ///
     /// # Errors
     /// When it does not start; with what it said.
-    pub fn before(&self, subject: Subject, configuration: &str, server: &str) -> Result<Running, Failure> {
+    pub fn before(
+        &self,
+        subject: Subject,
+        configuration: &str,
+        servers: &[(&str, &str)],
+    ) -> Result<Running, Failure> {
         let (plain, secure) = (free_address()?, free_address()?);
         let folder = self.folder.display().to_string();
-        let names =
-            [("PLAIN", &*plain), ("SECURE", &*secure), ("SERVER", server), ("FOLDER", folder.as_str())];
+        let own = [("PLAIN", plain.as_str()), ("SECURE", &secure), ("FOLDER", &folder)];
+        let names = [&own, servers].concat();
         let mut program = match subject {
             Subject::Tidegate => tidegate(configuration),
             Subject::Nginx => self.nginx(configuration, &names)?,
         };
-        program.envs(names);
+        program.envs(names.iter().copied());
         let log = self.folder.join(format!("{configuration}.log"));
         let error_log = File::create(&log).map_err(|error| error.to_string())?;
         let access = File::create(self.file(&format!("{configuration}-access.log")))
