@@ -5,6 +5,7 @@
 //! that a mistake in ours cannot hide in its own mirror.
 
 pub mod client;
+pub mod frames;
 pub mod load;
 pub mod message;
 pub mod origin;
