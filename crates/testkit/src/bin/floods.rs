@@ -8,10 +8,16 @@ use testkit::frames::process::Processes;
 use testkit::frames::stalls::STALLS;
 use testkit::frames::trial::{Extent, Figures, Subject};
 
-const FLOOD: Extent = Extent { connections: 8, frames: 10_000, time: Duration::from_secs(2) };
+const FLOOD: Extent = Extent {
+    connections: 8,
+    frames: 10_000,
+    held: Duration::from_secs(3),
+    honest: Duration::from_millis(700),
+    rounds: 3,
+};
 
-/// Longer than the second after which the servers in the bench let go of what stands still.
-const STALL: Extent = Extent { connections: 8, frames: 100, time: Duration::from_secs(3) };
+/// Held longer than the second after which the servers in the bench let go of what stands still.
+const STALL: Extent = Extent { frames: 100, ..FLOOD };
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -19,8 +25,17 @@ fn main() -> ExitCode {
     match words.as_slice() {
         ["--names"] => FLOODS.iter().chain(&STALLS).for_each(|attack| println!("{}", attack.name)),
         ["--head"] => println!(
-            "{:30} {:>7} {:>7}  {:24} {:>8} {:>9} {:>8} {:>8} {:>6}",
-            "attack", "frames", "s", "ended by", "ms/1000", "KB/conn.", "quiet", "beside", "failed"
+            "{:30} {:>7} {:>6}  {:24} {:>8} {:>9} {:>8} {:>8} {:>8} {:>6}",
+            "attack",
+            "frames",
+            "s",
+            "ended by",
+            "ms/1000",
+            "ms/conn.",
+            "KB/conn.",
+            "quiet",
+            "beside",
+            "failed"
         ),
         [address, pid, attack] => match measure(address, pid, attack) {
             Ok(()) => {}
@@ -44,26 +59,34 @@ fn measure(address: &str, pid: &str, name: &str) -> Result<(), String> {
     let stall = || STALLS.iter().find(|attack| attack.name == name).map(|attack| (attack, STALL));
     let (attack, extent) = flood.or_else(stall).ok_or("there is no such attack")?;
     let subject = Subject { address, processes: Processes::of(pid) };
-    let figures = subject.try_flood(attack, &extent).map_err(|error| error.to_string())?;
+    let figures = subject.measure(attack, &extent).map_err(|error| error.to_string())?;
     println!("{}", json(name, &figures));
     println!("{}", cells(name, &figures));
     Ok(())
 }
 
 fn json(name: &str, figures: &Figures) -> serde_json::Value {
+    let (quiet, beside) = figures.p99();
+    let (answered, failed) = figures.beside_counts();
     serde_json::json!({
         "attack": name,
-        "frames_until_end": figures.frames,
-        "seconds_until_end": rounded(figures.lived.as_secs_f64()),
-        "ended_by": figures.how,
-        "frames_measured": figures.frames_measured,
-        "cpu_ms_per_1000_frames": rounded(figures.processor.as_secs_f64() * 1e3),
+        "ended_by": figures.paced.how,
+        "frames_until_end": figures.paced.frames,
+        "seconds_until_end": rounded(figures.paced.lived.as_secs_f64()),
+        "cpu_ms_per_1000_frames": millis(figures.processor.per_thousand_frames()),
+        "cpu_ms_per_connection": millis(figures.processor.per_connection()),
+        "cpu_frames": figures.processor.frames,
+        "cpu_connections": figures.processor.connections,
         "bytes_per_connection": figures.memory,
-        "honest_quiet_p99_us": figures.quiet.p99().as_micros(),
-        "honest_beside_p99_us": figures.beside.p99().as_micros(),
-        "honest_beside_answered": figures.beside.times.len(),
-        "honest_beside_failed": figures.beside.failed,
+        "honest_quiet_p99_us": quiet.as_micros(),
+        "honest_beside_p99_us": beside.as_micros(),
+        "honest_beside_answered": answered,
+        "honest_beside_failed": failed,
     })
+}
+
+fn millis(time: Duration) -> f64 {
+    rounded(time.as_secs_f64() * 1e3)
 }
 
 fn rounded(number: f64) -> f64 {
@@ -71,15 +94,17 @@ fn rounded(number: f64) -> f64 {
 }
 
 fn cells(name: &str, figures: &Figures) -> String {
+    let (quiet, beside) = figures.p99();
     format!(
-        "{name:30} {:7} {:7.2}  {:24} {:8.2} {:9} {:8} {:8} {:6}",
-        figures.frames,
-        figures.lived.as_secs_f64(),
-        figures.how,
-        figures.processor.as_secs_f64() * 1e3,
+        "{name:30} {:7} {:6.2}  {:24} {:8.2} {:9.2} {:8} {:8} {:8} {:6}",
+        figures.paced.frames,
+        figures.paced.lived.as_secs_f64(),
+        figures.paced.how,
+        figures.processor.per_thousand_frames().as_secs_f64() * 1e3,
+        figures.processor.per_connection().as_secs_f64() * 1e3,
         figures.memory / 1024,
-        figures.quiet.p99().as_micros(),
-        figures.beside.p99().as_micros(),
-        figures.beside.failed
+        quiet.as_micros(),
+        beside.as_micros(),
+        figures.beside_counts().1
     )
 }
