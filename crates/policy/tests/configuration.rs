@@ -6,7 +6,9 @@ mod common;
 
 use common::{Memory, environment, load, rendered};
 use policy::Loaded;
-use policy::model::{Balance, HostPattern, ListenerId, LogTarget, Policy, Probe, Sticky};
+use policy::model::{
+    Balance, HostPattern, ListenerId, LogTarget, Policy, Probe, Protocol, Protocols, ServerTls, Sticky,
+};
 use std::path::Path;
 use std::time::Duration;
 
@@ -366,6 +368,95 @@ sites: {{ '*': {{ to: {{ a: 25%, b: 25%, c: 25%, d: 25% }} }} }}
     assert!(matches!(health(1).probe, Probe::Tcp));
     assert!(matches!(&health(2).probe, Probe::Http { path, host: None, .. } if path == "/c"));
     assert!(matches!(&health(3).probe, Probe::Http { path, host: Some(_), .. } if path == "/h"));
+}
+
+#[test]
+fn a_health_check_by_grpc_is_of_a_kind_too() {
+    let policy = good(&format!(
+        "{PLAIN}pools:
+  a: {{ servers: [10.0.0.1:80], protocol: h2c, health: {{ grpc: a.B, host: x, every: 7s }} }}
+  b: {{ like: a, health: {{ path: /b }} }}
+  c: {{ like: b, health: {{ grpc: true }} }}
+  d: {{ like: c, health: {{ rise: 9 }} }}
+  e: {{ like: d, health: {{ tcp: true }} }}
+  f: {{ servers: [10.0.0.1:80], protocol: h2c, health: grpc }}
+  g: {{ like: f, health: {{ fall: 8 }} }}
+sites: {{ '*': {{ to: {{ a: 10%, b: 15%, c: 15%, d: 15%, e: 15%, f: 15%, g: 15% }} }} }}
+"
+    ));
+    let health = |pool: usize| policy.pools[pool].health.as_ref().unwrap();
+    assert!((0..5).all(|pool| health(pool).every == Duration::from_secs(7)));
+    assert!(matches!(&health(0).probe, Probe::Grpc { service, host: Some(_) } if service == "a.B"));
+    assert!(matches!(&health(1).probe, Probe::Http { path, host: None, .. } if path == "/b"));
+    for pool in [2, 3, 5, 6] {
+        assert!(matches!(&health(pool).probe, Probe::Grpc { service, host: None } if service.is_empty()));
+    }
+    assert!(matches!(health(4).probe, Probe::Tcp));
+}
+
+#[test]
+fn protocol_and_tls_of_a_pool_go_together() {
+    let pool = |keys: &str| {
+        let text = format!(
+            "{PLAIN}pools: {{ p: {{ servers: [\"[::1]:80\", localhost:81], {keys} }} }}\nsites: {{ '*': {{ to: p }} }}\n"
+        );
+        let pool = good(&text).pools.remove(0);
+        let names = |tls: &ServerTls| {
+            pool.servers.iter().map(|server| tls.name(server).to_owned()).collect::<Vec<_>>().join(" ")
+        };
+        let names = pool.tls.as_ref().map(names);
+        (pool.protocol, names, pool.tls)
+    };
+    let check = |keys: &str, protocol: Protocol, names: Option<&str>| {
+        let (found, named, _) = pool(keys);
+        assert_eq!((found, named.as_deref()), (protocol, names), "{keys}");
+    };
+    check("balance: p2c", Protocol::H1, None);
+    check("protocol: h1, tls: false", Protocol::H1, None);
+    check("tls: true", Protocol::H1, Some("::1 localhost"));
+    check("tls: {}", Protocol::H1, Some("::1 localhost"));
+    check("protocol: h2c", Protocol::H2, None);
+    check("protocol: h2", Protocol::H2, Some("::1 localhost"));
+    check("protocol: h2, host: 'App.internal:8443'", Protocol::H2, Some("app.internal app.internal"));
+    check("tls: { sni: b.internal }, host: a.internal", Protocol::H1, Some("b.internal b.internal"));
+    check("tls: { sni: 10.0.0.7 }", Protocol::H1, Some("10.0.0.7 10.0.0.7"));
+    assert!(pool("protocol: h2").2.unwrap().verify);
+    assert!(!pool("tls: { verify: false }").2.unwrap().verify);
+}
+
+#[test]
+fn files_of_a_pool_s_tls_are_relative_to_the_file_that_names_them() {
+    let files = Memory::new(&[
+        ("etc/tidegate.yaml", "include: [pools/*.yaml]\nlisteners: [':80']\nsites: { a: { to: app } }\n"),
+        (
+            "etc/pools/a.yaml",
+            "pools: { app: { servers: [10.0.0.1:80], tls: { ca: ca.pem, cert: /keys/c.pem, key: c.key } } }\n",
+        ),
+    ]);
+    let policy = policy_of(policy::load(&files, Path::new("etc/tidegate.yaml"), &environment));
+    let tls = policy.pools[0].tls.as_ref().unwrap();
+    let certificate = tls.certificate.as_ref().unwrap();
+    assert_eq!(tls.ca.as_ref().unwrap().path, Path::new("etc/pools/ca.pem"));
+    assert_eq!(
+        (&*certificate.cert, &*certificate.key),
+        (Path::new("/keys/c.pem"), Path::new("etc/pools/c.key"))
+    );
+}
+
+#[test]
+fn protocols_of_a_listener_follow_its_tls() {
+    let protocols = |keys: &str| {
+        let text = format!(
+            "tls: {{ internal: true }}\nlisteners: [{{ address: ':80', {keys} }}]\nsites: {{ a: {{ to: {{ status: 200 }} }} }}\n"
+        );
+        let Protocols { h1, h2 } = good(&text).listeners[0].protocols;
+        (h1, h2)
+    };
+    assert_eq!(protocols("name: web"), (true, false));
+    assert_eq!(protocols("tls: true"), (true, true));
+    assert_eq!(protocols("tls: true, protocols: h1"), (true, false));
+    assert_eq!(protocols("tls: true, protocols: [h2]"), (false, true));
+    assert_eq!(protocols("protocols: [h2, h1]"), (true, true));
 }
 
 #[test]

@@ -73,6 +73,15 @@ fn fits(schema: &Value, value: &Value, root: &Value) -> bool {
             ("minimum", Value::Number(number)) => number.as_f64() >= rule.as_f64(),
             ("maximum", Value::Number(number)) => number.as_f64() <= rule.as_f64(),
             ("minItems", Value::Array(items)) => items.len() >= number(),
+            ("uniqueItems", Value::Array(items)) => {
+                items.iter().enumerate().all(|(index, item)| !items[..index].contains(item))
+            }
+            ("dependentRequired", Value::Object(map)) => {
+                rule.as_object().unwrap().iter().all(|(key, needed)| {
+                    let needed = needed.as_array().unwrap();
+                    !map.contains_key(key) || needed.iter().all(|key| map.contains_key(key.as_str().unwrap()))
+                })
+            }
             ("items", Value::Array(items)) => items.iter().all(|item| fits(rule, item, root)),
             ("minProperties", Value::Object(map)) => map.len() >= number(),
             ("maxProperties", Value::Object(map)) => map.len() <= number(),
@@ -93,6 +102,8 @@ fn fits(schema: &Value, value: &Value, root: &Value) -> bool {
                 | "minimum"
                 | "maximum"
                 | "minItems"
+                | "uniqueItems"
+                | "dependentRequired"
                 | "items"
                 | "minProperties"
                 | "maxProperties"
@@ -167,6 +178,20 @@ fn what_the_program_takes_is_valid() {
         "pools: { app: { servers: ['10.0.0.1:${SHOP_PORT}', { address: 10.0.0.2:80, weight: '5' }] } }",
         "pools: { app: { servers: [10.0.0.1:80], sticky: { cookie: a, same_site: LAX } } }",
         "workers: '4'",
+        "listeners: [{ address: ':80', protocols: [h1, h2] }]",
+        "listeners: [{ address: ':80', protocols: h2 }]",
+        "listeners: [{ address: ':80', bounds: { streams: 1000 } }]",
+        "bounds: { streams: '1' }",
+        "pools: { app: { servers: [10.0.0.1:80], protocol: h2 } }",
+        "pools: { app: { servers: [10.0.0.1:80], protocol: h1, tls: true } }",
+        "pools: { app: { servers: [10.0.0.1:80], protocol: h2c, tls: false, health: grpc } }",
+        "pools: { app: { servers: [10.0.0.1:80], tls: { ca: a.pem, sni: a.b, cert: c.pem, key: c.key, verify: false } } }",
+        "pools: { app: { servers: [10.0.0.1:80], tls: { cert: c.pem, key: c.key } }, b: { like: app, tls: { cert: d.pem } } }",
+        "pools: { app: { servers: [10.0.0.1:80], tls: { ca: a.pem } }, b: { like: app, tls: null }, c: { like: app, tls: { ca: null } } }",
+        "pools: { app: { servers: [10.0.0.1:80], protocol: h2, health: { grpc: true, host: x } } }",
+        "pools: { app: { servers: [10.0.0.1:80], protocol: h2c, health: { grpc: shop.v1.Cart } }, b: { like: app, health: /h } }",
+        "pools: { app: { servers: [10.0.0.1:80], health: { grpc: false, path: /h } } }",
+        "pools: { app: { servers: [10.0.0.1:80], health: { grpc: false, tcp: true } } }",
         "drain: { limit: '${SHOP_PORT}ms' }",
         "listeners: [':${SHOP_PORT}']",
         "listeners: ['[::1]:80', 'localhost:81', ':82', '127.0.0.1:83']",
@@ -235,6 +260,25 @@ fn what_the_program_refuses_is_not_valid() {
         "pools: { app: { servers: [{ weight: 2 }] } }",
         "pools: { app: { servers: [10.0.0.1] } }",
         "pools: { app: { servers: [10.0.0.1:80], weight: 1 } }",
+        "pools: { app: { servers: [10.0.0.1:80], health: grpc } }",
+        "pools: { app: { servers: [10.0.0.1:80], protocol: h1, health: { grpc: true } } }",
+        "pools: { app: { servers: [10.0.0.1:80], protocol: h2, health: { grpc: false } } }",
+        "pools: { app: { servers: [10.0.0.1:80], protocol: h2, health: { grpc: true, path: /h } } }",
+        "pools: { app: { servers: [10.0.0.1:80], protocol: h2, health: { grpc: true, tcp: true } } }",
+        "pools: { app: { servers: [10.0.0.1:80], protocol: h2, health: { grpc: a.B, expect: 200 } } }",
+        "pools: { app: { servers: [10.0.0.1:80], protocol: h2, health: { grpc: 'a b' } } }",
+        "pools: { app: { servers: [10.0.0.1:80], protocol: h2c, tls: true } }",
+        "pools: { app: { servers: [10.0.0.1:80], protocol: h2c, tls: {} } }",
+        "pools: { app: { servers: [10.0.0.1:80], protocol: h2, tls: false } }",
+        "pools: { app: { servers: [10.0.0.1:80], protocol: h3 } }",
+        "pools: { app: { servers: [10.0.0.1:80], tls: yes } }",
+        "pools: { app: { servers: [10.0.0.1:80], tls: { cert: a.pem } } }",
+        "pools: { app: { servers: [10.0.0.1:80], tls: { verify: never } } }",
+        "listeners: [{ address: ':80', protocols: [] }]",
+        "listeners: [{ address: ':80', protocols: [h1, h1] }]",
+        "listeners: [{ address: ':443', tls: true, protocols: [h2, h3] }]",
+        "bounds: { streams: 0 }",
+        "listeners: [{ address: ':80', bounds: { streams: 1001 } }]",
         "pools: { status: { servers: [10.0.0.1:80] } }",
         "listeners: []",
         "listeners: [{ name: x }]",

@@ -6,6 +6,8 @@
 
 use crate::observe::access_log::LogSink;
 use crate::state::{Pools, Sessions};
+use crate::tls::ListenerConfigs;
+use crate::tls::client::ClientConfigs;
 use crate::upstream::health::Checker;
 use crate::worker::{self, Descriptors, Mailboxes, Order, WorkerSetup};
 use policy::decide::{CookieKeys, Rules};
@@ -19,8 +21,10 @@ use std::thread::JoinHandle;
 pub struct Setup {
     /// The resolved configuration.
     pub policy: Arc<Policy>,
-    /// How TLS listeners end TLS; `None` when there is none.
-    pub tls: Option<Arc<rustls::ServerConfig>>,
+    /// How TLS listeners end TLS.
+    pub tls: ListenerConfigs,
+    /// How TLS is begun with the servers of pools.
+    pub server_tls: ClientConfigs,
     /// For each listener of the policy, in its order: bound listening sockets, one per worker.
     pub sockets: Vec<Vec<OwnedFd>>,
     /// Number of workers, at least 1.
@@ -89,6 +93,7 @@ impl Engine {
                 index,
                 rules: Arc::clone(&rules),
                 tls: setup.tls.clone(),
+                server_tls: setup.server_tls.clone(),
                 sockets,
                 log: log.as_ref().map(LogSink::worker),
                 pools: Arc::clone(&pools),

@@ -25,6 +25,7 @@ use policy::model::{Bounds, ForwardingMode, Timeouts};
 use request_id::RequestId;
 use std::future::poll_fn;
 use std::ops::Range;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 /// Attempts for one request at most, those aside that failed at once and before anything was sent: of these there may
@@ -93,7 +94,7 @@ impl From<Pick> for ServerChoice {
 }
 
 /// Answers the request whose head is in `active`.
-pub async fn serve(worker: &Worker, client: &mut Client, active: &mut Active) -> After {
+pub async fn serve(worker: &Rc<Worker>, client: &mut Client, active: &mut Active) -> After {
     let origin = facts::origin(worker.policy(), client, active);
     let id = RequestId::of(worker, &active.head.fields, &active.input, origin.trusted);
     let mut request = Request::new(origin, id);
@@ -116,7 +117,12 @@ pub async fn serve(worker: &Worker, client: &mut Client, active: &mut Active) ->
 }
 
 /// Answers a client whose head could not be read.
-pub async fn refuse(worker: &Worker, client: &mut Client, active: &mut Active, error: ProxyError) -> After {
+pub async fn refuse(
+    worker: &Rc<Worker>,
+    client: &mut Client,
+    active: &mut Active,
+    error: ProxyError,
+) -> After {
     active.head.clear();
     let mut request = Request::new(facts::peer(client), RequestId::new(worker));
     respond::failure(worker, client, active, &mut request, None, None, &error).await
@@ -161,7 +167,7 @@ struct Way {
 
 /// A request's way to a pool, and what is the same for all attempts.
 struct Route<'a> {
-    worker: &'a Worker,
+    worker: &'a Rc<Worker>,
     decided: &'a Decided<'a>,
     target: &'a Forward<'a>,
     bounds: &'a Bounds,
@@ -195,7 +201,7 @@ impl Tries {
 
 /// Sends the request to a server of the pool, to another where that does no harm, and relays the answer.
 async fn forward(
-    worker: &Worker,
+    worker: &Rc<Worker>,
     client: &mut Client,
     active: &mut Active,
     request: &mut Request,
@@ -261,7 +267,7 @@ async fn forward(
 impl Route<'_> {
     fn pick(&self, client: &Client, active: &Active, request: &Request, tried: &Excluded) -> Option<Pick> {
         let facts = Facts::of(request.origin, client.listener, active);
-        let Worker { rules, pools, sessions, .. } = self.worker;
+        let Worker { rules, pools, sessions, .. } = &**self.worker;
         let mut dice = self.worker.dice.borrow_mut();
         let pick =
             rules.pick(self.target, &facts.request(), self.decided, tried, &**pools, &mut dice, &mut ())?;
@@ -282,17 +288,15 @@ impl Route<'_> {
         pick: Pick,
         timeouts: &Timeouts,
     ) -> Result<Connection, ProxyError> {
-        let address = self.worker.policy().pools[pick.pool.0].servers[pick.server].address;
         // What cannot be sent a second time deserves a closer look at a connection that was idle.
         let certain = !(active.head.method.is_idempotent() && body.is_whole());
-        let server = self.worker.server_number(pick);
         let left =
             timeouts.total.map_or(Duration::MAX, |total| total.saturating_sub(request.started.elapsed()));
         if left.is_zero() {
             return Err(ProxyError::TotalTimeout);
         }
         let limit = timeouts.connect.min(left);
-        match upstream::connect(self.worker, &client.timer, server, address, limit, certain).await {
+        match upstream::connect(self.worker, &client.timer, pick, limit, certain).await {
             Err(ProxyError::ConnectTimeout) if limit == left => Err(ProxyError::TotalTimeout),
             result => result,
         }

@@ -1,6 +1,6 @@
 //! Bytes to values and back, without IO.
 //!
-//! What the protocols say on the wire: HTTP/1 heads and chunks, URIs, cookies, forwarding fields. No runtime,
+//! What the protocols say on the wire: HTTP/1 heads and chunks, HTTP/2 messages as such, URIs, cookies, forwarding fields. No runtime,
 //! no clock, no sockets, so that all of it is tested in memory and fuzzed.
 //!
 //! Invariants:
@@ -12,4 +12,5 @@ pub mod cookie;
 pub mod field;
 pub mod forwarded;
 pub mod h1;
+pub mod h2;
 pub mod uri;

@@ -1,7 +1,7 @@
 //! Shares, disruption, and what happens when servers are down.
 
 use super::*;
-use crate::model::{Expression, Fact, Timeouts};
+use crate::model::{Expression, Fact, Protocol, Timeouts};
 use crate::source::Span;
 use std::cell::Cell;
 use std::time::Duration;
@@ -39,6 +39,8 @@ fn pool(weights: &[u32], balance: Balance) -> Pool {
         sticky: None,
         health: None,
         host: None,
+        protocol: Protocol::H1,
+        tls: None,
         timeouts: Timeouts {
             handshake: second,
             head: second,

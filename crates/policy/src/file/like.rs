@@ -161,9 +161,10 @@ fn merge_nodes(key: &str, base: &Node, own: &Node) -> Node {
         },
     };
     let mut entries: Vec<Entry> = Vec::with_capacity(under.len() + over.len());
+    let other_check = key == "health" && is_other_check(under, over);
     for entry in under {
         match own.entry(&entry.key.value) {
-            None if key == "health" && overruled(&entry.key.value, own) => {}
+            None if other_check && ASKED.contains(&entry.key.value.as_str()) => {}
             Some(own) => entries.push(Entry {
                 key: own.key.clone(),
                 value: merge_nodes(&entry.key.value, &entry.value, &own.value),
@@ -200,18 +201,23 @@ fn is_other_kind(base: &Node, own: &Node) -> bool {
     given(own, "by").is_some() && base_has("cookie") || given(own, "cookie").is_some() && base_has("by")
 }
 
-/// Whether a key of a health check gives way to the other kind of check: one by path to one that only connects, with
-/// all that belongs to a path, or the other way round.
-fn overruled(key: &str, own: &Node) -> bool {
-    let connects = || {
-        let tcp = given(own, "tcp");
-        tcp.is_some_and(|tcp| !matches!(&tcp.kind, Kind::Scalar { text, .. } if text == "false"))
+/// What of a health check belongs to its kind: one of another kind takes none of it over.
+const ASKED: [&str; 5] = ["path", "tcp", "grpc", "expect", "host"];
+
+/// Whether what is asked here is of another kind than what is asked there: a path, a gRPC service, or only that a
+/// connection opens.
+fn is_other_check(base: &[Entry], own: &[Entry]) -> bool {
+    let kind = |entries: &[Entry]| {
+        ["path", "tcp", "grpc"].into_iter().find(|kind| {
+            entries.iter().filter(|entry| entry.key.value == *kind).any(|entry| match &entry.value.kind {
+                Kind::Null => false,
+                Kind::Scalar { text, .. } => *kind == "path" || text != "false",
+                _ => true,
+            })
+        })
     };
-    match key {
-        "path" | "expect" | "host" => connects(),
-        "tcp" => given(own, "path").is_some(),
-        _ => false,
-    }
+    let own = kind(own);
+    own.is_some() && kind(base) != own
 }
 
 /// The keys that a short form stands for.
@@ -219,6 +225,7 @@ fn long_form(key: &str, base: &Node) -> Option<Vec<Entry>> {
     let Kind::Scalar { text, .. } = &base.kind else { return None };
     let (long, value) = match (key, text.as_str()) {
         ("health", "tcp") => ("tcp", "true"),
+        ("health", "grpc") => ("grpc", "true"),
         ("health", path) => ("path", path),
         ("sticky", "cookie") => ("cookie", "tidegate"),
         _ => return None,

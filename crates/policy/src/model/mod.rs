@@ -72,12 +72,23 @@ pub struct Listener {
     pub any_address: bool,
     /// Whether it ends TLS.
     pub tls: bool,
+    /// What may be spoken on it. With TLS it is agreed on by ALPN; without, HTTP/2 is recognised by its preface.
+    pub protocols: Protocols,
     /// Sizes on this listener; of a body, before a site is known.
     pub bounds: Bounds,
     /// Times on this listener, where route and site do not say otherwise.
     pub timeouts: Timeouts,
     /// Where it is written; the whole file's span for a default listener.
     pub at: Span,
+}
+
+/// Protocols that clients may speak on a listener; never none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Protocols {
+    /// HTTP/1.1 and 1.0.
+    pub h1: bool,
+    /// HTTP/2.
+    pub h2: bool,
 }
 
 /// Sizes and counts that a request may have. Bytes unless said otherwise.
@@ -89,11 +100,15 @@ pub struct Bounds {
     pub fields: u16,
     /// Bytes of a request's body.
     pub body_bytes: u64,
+    /// Requests that one HTTP/2 connection of a client may have at a time.
+    pub streams: u32,
 }
 
 impl Bounds {
     /// The largest `head_bytes` that may be asked for.
     pub const HEAD_BYTES_MAX: u32 = 48 << 10;
+    /// The largest `streams` that may be asked for.
+    pub const STREAMS_MAX: u32 = 1000;
 }
 
 /// Times. All are idle times (no byte moved) except `head`, `handshake`, `connect`, `first_byte` and `total`.

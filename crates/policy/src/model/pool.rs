@@ -1,8 +1,9 @@
 //! Pools of servers.
 
-use super::Timeouts;
+use super::{CertificateFiles, Timeouts};
 use crate::source::Span;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// A set of servers that answer alike.
@@ -20,6 +21,10 @@ pub struct Pool {
     pub health: Option<Health>,
     /// What `Host` servers see; `None` means the client's.
     pub host: Option<String>,
+    /// What is spoken with the servers.
+    pub protocol: Protocol,
+    /// TLS to the servers; `None` means without.
+    pub tls: Option<ServerTls>,
     /// Times towards its servers, where the route does not say otherwise.
     pub timeouts: Timeouts,
     /// The name's place.
@@ -36,6 +41,55 @@ pub struct Server {
     /// Share relative to the others, 1 to 1000; 0 takes no new work.
     pub weight: u32,
     /// Where it is written.
+    pub at: Span,
+}
+
+impl Server {
+    /// The name or address as written, without the port and the brackets of IPv6.
+    pub fn host(&self) -> &str {
+        let host = self.name.rsplit_once(':').map_or(self.name.as_str(), |(host, _)| host);
+        host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host)
+    }
+}
+
+/// What is spoken with the servers of a pool.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Protocol {
+    /// HTTP/1.1.
+    #[default]
+    H1,
+    /// HTTP/2: agreed on by ALPN over TLS (`h2`), known beforehand without (`h2c`).
+    H2,
+}
+
+/// TLS to the servers of a pool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerTls {
+    /// Whom to trust; `None` means the authorities that the system trusts.
+    pub ca: Option<AuthorityFile>,
+    /// The name that every server is asked for and must be certified for; `None` means [`Server::host`] of each.
+    pub sni: Option<String>,
+    /// What we show when a server asks who we are.
+    pub certificate: Option<CertificateFiles>,
+    /// Whether certificates of servers are looked at at all.
+    pub verify: bool,
+    /// What turned it on.
+    pub at: Span,
+}
+
+impl ServerTls {
+    /// The name that a server is asked for and must be certified for.
+    pub fn name<'n>(&'n self, server: &'n Server) -> &'n str {
+        self.sni.as_deref().unwrap_or_else(|| server.host())
+    }
+}
+
+/// A file of certificates that are trusted, as a path (a relative one already joined to the folder of the file).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuthorityFile {
+    /// PEM, any number of them.
+    pub path: PathBuf,
+    /// Where the path is written.
     pub at: Span,
 }
 
@@ -167,4 +221,11 @@ pub enum Probe {
     },
     /// That a connection opens.
     Tcp,
+    /// `Check` of `grpc.health.v1.Health`; only where the pool speaks HTTP/2.
+    Grpc {
+        /// The service that is asked about; empty for the server as a whole.
+        service: String,
+        /// The authority; `None` means the server's address.
+        host: Option<String>,
+    },
 }

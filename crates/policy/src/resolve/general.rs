@@ -2,7 +2,7 @@
 
 use crate::file::decode::{Field, OneOrMore, Problems};
 use crate::file::raw;
-use crate::file::scalar::{Count, FieldCount, HeadBytes, Pause, Time, TimeOrNone};
+use crate::file::scalar::{Count, FieldCount, HeadBytes, Pause, StreamCount, Time, TimeOrNone};
 use crate::model::{
     AccessLog, Bounds, CertificateFiles, Drain, Forwarding, LogTarget, Networks, OwnTimeouts, Timeouts, Tls,
 };
@@ -82,28 +82,35 @@ pub fn request_timeouts(field: &Field<raw::RequestTimeouts>, site: OwnTimeouts) 
     }
 }
 
-/// A head's bounds over inherited ones.
-fn head_bounds(bytes: &Field<HeadBytes>, fields: &Field<FieldCount>, inherited: Bounds) -> Bounds {
+/// Bounds of heads and connections over inherited ones.
+fn connection_bounds(
+    bytes: &Field<HeadBytes>,
+    fields: &Field<FieldCount>,
+    streams: &Field<StreamCount>,
+    inherited: Bounds,
+) -> Bounds {
     Bounds {
         head_bytes: bytes.value().map_or(inherited.head_bytes, |bytes| bytes.0),
         fields: fields.value().map_or(inherited.fields, |count| count.0),
+        streams: streams.value().map_or(inherited.streams, |count| count.0),
         ..inherited
     }
 }
 
 /// The file's bounds over the defaults.
 pub fn bounds(field: &Field<raw::Bounds>) -> Bounds {
-    let defaults = Bounds { head_bytes: 32 << 10, fields: 100, body_bytes: 1 << 30 };
+    let defaults = Bounds { head_bytes: 32 << 10, fields: 100, body_bytes: 1 << 30, streams: 100 };
     let Some(own) = field.value() else { return defaults };
     Bounds {
         body_bytes: own.body.value().map_or(defaults.body_bytes, |bytes| bytes.0),
-        ..head_bounds(&own.head, &own.headers, defaults)
+        ..connection_bounds(&own.head, &own.headers, &own.streams, defaults)
     }
 }
 
 /// A listener's bounds over the file's.
 pub fn listener_bounds(field: &Field<raw::ListenerBounds>, inherited: Bounds) -> Bounds {
-    field.value().map_or(inherited, |own| head_bounds(&own.head, &own.headers, inherited))
+    let Some(own) = field.value() else { return inherited };
+    connection_bounds(&own.head, &own.headers, &own.streams, inherited)
 }
 
 /// A site's bounds over the file's.
@@ -184,7 +191,16 @@ fn certificate(own: &raw::Certificate, at: Span, problems: &mut Problems) -> Opt
             problems.push(problem.help("write { cert: FILE.pem, key: FILE.pem }"));
         }
     }
-    let (cert, key) = (own.cert.given()?, own.key.given()?);
+    certificate_files(&own.cert, &own.key, problems)
+}
+
+/// A certificate and its key, where both are given.
+pub fn certificate_files(
+    cert: &Field<String>,
+    key: &Field<String>,
+    problems: &Problems,
+) -> Option<CertificateFiles> {
+    let (cert, key) = (cert.given()?, key.given()?);
     Some(CertificateFiles {
         cert: file_path(&cert.value, cert.at, problems),
         cert_at: cert.at,

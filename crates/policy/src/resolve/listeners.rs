@@ -1,10 +1,10 @@
 //! Listeners: their defaults, names, and addresses that cannot be bound twice.
 
 use super::{Names, general};
-use crate::file::decode::{Field, Problems};
+use crate::file::decode::{Field, OneOrMore, Problems};
 use crate::file::raw;
 use crate::file::tree::At;
-use crate::model::{Bounds, Listener, ListenerId, Timeouts};
+use crate::model::{Bounds, Listener, ListenerId, Protocols, Timeouts};
 use crate::source::{Diagnostic, Span};
 use std::net::{Ipv6Addr, SocketAddr};
 
@@ -24,6 +24,7 @@ pub fn resolve(
             address: (Ipv6Addr::UNSPECIFIED, port).into(),
             any_address: true,
             tls,
+            protocols: default_protocols(tls),
             bounds,
             timeouts,
             at: Span::default(),
@@ -88,15 +89,43 @@ fn listener(
         problems.push(problem.label("expected an address such as :443"));
     }
     let address = own.value.address.given()?;
+    let tls = own.value.tls.value().copied().unwrap_or(false);
     Some(Listener {
         name: own.value.name.value().cloned().unwrap_or_else(|| address.value.text.clone()),
         address: address.value.address,
         any_address: address.value.any,
-        tls: own.value.tls.value().copied().unwrap_or(false),
+        tls,
+        protocols: protocols(&own.value.protocols, tls, problems),
         bounds: general::listener_bounds(&own.value.bounds, bounds),
         timeouts: general::listener_timeouts(&own.value.timeouts, timeouts),
         at: address.at,
     })
+}
+
+/// Over TLS clients say what they speak (ALPN); a plain client of HTTP/2 must have been told, so it is not expected.
+fn default_protocols(tls: bool) -> Protocols {
+    Protocols { h1: true, h2: tls }
+}
+
+fn protocols(
+    field: &Field<OneOrMore<raw::ListenerProtocol>>,
+    tls: bool,
+    problems: &mut Problems,
+) -> Protocols {
+    let Some(given) = field.given() else { return default_protocols(tls) };
+    let list = &given.value.0;
+    if list.is_empty() {
+        let problem = Diagnostic::error(given.at, "no protocol at all");
+        problems.push(problem.label("expected [h1], [h2] or [h1, h2]"));
+    }
+    for (index, later) in list.iter().enumerate() {
+        if let Some(earlier) = list[..index].iter().find(|earlier| earlier.value == later.value) {
+            let problem = Diagnostic::error(later.at, "this protocol is there twice");
+            problems.push(problem.label("again here").other(earlier.at, "first here"));
+        }
+    }
+    let has = |wanted| list.iter().any(|one| one.value == wanted);
+    Protocols { h1: has(raw::ListenerProtocol::H1), h2: has(raw::ListenerProtocol::H2) }
 }
 
 /// Whether two listeners cannot both be bound. Without a host (`:443`) an address takes IPv6 and IPv4; one that is

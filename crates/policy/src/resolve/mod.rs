@@ -16,6 +16,7 @@ mod path;
 mod pools;
 mod route_names;
 mod routes;
+mod server_tls;
 mod sites;
 mod sticky;
 mod target;

@@ -1,7 +1,7 @@
 //! Pools and their servers.
 
 use super::together::Place;
-use super::{PoolNames, general, health, sticky};
+use super::{PoolNames, general, health, server_tls, sticky};
 use crate::file::decode::{Field, Problems};
 use crate::file::raw;
 use crate::file::tree::At;
@@ -53,13 +53,16 @@ fn check_name(name: &At<String>, problems: &mut Problems) {
 fn pool(name: &At<String>, own: &At<raw::Pool>, timeouts: Timeouts, problems: &mut Problems) -> Pool {
     let place = Place { name: &name.value, at: own.at, inherits: !own.value.like.is_absent() };
     let own = &own.value;
+    let (protocol, tls) = server_tls::resolve(own, place, problems);
     Pool {
         name: name.value.clone(),
         servers: servers(name, own, problems),
         balance: own.balance.value().map_or(Balance::default(), |balance| balance.0.clone()),
         sticky: own.sticky.given().and_then(|own| sticky::resolve(own, place, problems)),
-        health: own.health.given().and_then(|own| health::resolve(own, place, problems)),
+        health: own.health.given().and_then(|check| health::resolve(check, &own.protocol, place, problems)),
         host: own.host.given().map(|host| checked_host(host, problems)),
+        protocol,
+        tls,
         timeouts: general::pool_timeouts(&own.timeouts, timeouts),
         at: name.at,
     }

@@ -7,7 +7,11 @@ use serde_json::{Value, json};
 pub(super) fn rules(record: &str) -> Value {
     match record {
         "File" => json!({ "properties": { "listeners": filled() } }),
-        "Listener" | "Server" => required(&["address"]),
+        "Server" => required(&["address"]),
+        "Listener" => json!({
+            "required": ["address"],
+            "properties": { "protocols": { "minItems": 1, "uniqueItems": true } },
+        }),
         "Certificate" => required(&["cert", "key"]),
         "PathRegex" => required(&["regex"]),
         "Pool" => pool(),
@@ -34,7 +38,7 @@ pub(super) fn rules(record: &str) -> Value {
 
 /// Records that pools take over with `like`, in which `null` clears.
 pub(super) fn takes_null(record: &str) -> bool {
-    matches!(record, "Pool" | "Sticky" | "Health" | "PoolTimeouts")
+    matches!(record, "Pool" | "Sticky" | "Health" | "PoolTimeouts" | "ServerTls")
 }
 
 fn required(keys: &[&str]) -> Value {
@@ -58,10 +62,25 @@ fn pool() -> Value {
         "additionalProperties": { "not": { "type": "null" } },
         "properties": {
             "sticky": with_one_of(&["cookie", "by"]),
-            "health": with_one_of(&["path", "tcp"]),
+            "health": with_one_of(&["path", "tcp", "grpc"]),
+            "tls": { "dependentRequired": { "cert": ["key"], "key": ["cert"] } },
         },
+        "not": { "anyOf": [
+            { "required": ["protocol", "tls"], "properties": { "protocol": { "const": "h2c" }, "tls": { "not": { "const": false } } } },
+            { "required": ["protocol", "tls"], "properties": { "protocol": { "const": "h2" }, "tls": { "const": false } } },
+            { "allOf": [asks_by_grpc(), { "not": { "required": ["protocol"], "properties": { "protocol": { "not": { "const": "h1" } } } } }] },
+        ] },
     });
     json!({ "anyOf": [required(&["like"]), whole], "properties": { "servers": filled() } })
+}
+
+/// A pool whose servers are asked by gRPC.
+fn asks_by_grpc() -> Value {
+    let by_grpc = json!({ "anyOf": [
+        { "const": "grpc" },
+        { "type": "object", "required": ["grpc"], "properties": { "grpc": { "not": { "const": false } } } },
+    ] });
+    json!({ "required": ["health"], "properties": { "health": by_grpc } })
 }
 
 fn sticky() -> Value {
@@ -73,13 +92,21 @@ fn sticky() -> Value {
 }
 
 fn health() -> Value {
-    let connects = json!({ "required": ["tcp"], "properties": { "tcp": { "const": true } } });
+    let is = |key: &str, value: Value| json!({ "required": [key], "properties": { key: value } });
+    let off = |key: &str| is(key, json!({ "const": false }));
+    let connects = is("tcp", json!({ "const": true }));
+    let by_grpc = is("grpc", json!({ "not": { "enum": [false, null] } }));
     json!({
-        "not": { "allOf": [connects, any_of(&["path", "expect", "host"])] },
+        "not": { "anyOf": [
+            { "allOf": [connects, any_of(&["path", "expect", "host"])] },
+            { "allOf": [by_grpc, { "anyOf": [any_of(&["path", "expect"]), connects] }] },
+        ] },
         "properties": { "expect": filled() },
         "anyOf": [
-            { "not": { "required": ["tcp"], "properties": { "tcp": { "const": false } } } },
-            required(&["path"]),
+            { "not": { "anyOf": [off("tcp"), off("grpc")] } },
+            any_of(&["path"]),
+            connects,
+            by_grpc,
         ],
     })
 }

@@ -75,6 +75,7 @@ fn start_engine(folder: &Folder) -> Result<Engine, DemoError> {
     let setup = Setup {
         policy: prepared.policy,
         tls: prepared.tls,
+        server_tls: prepared.server_tls,
         sockets: bound.into_iter().map(|listener| listener.sockets).collect(),
         log: configuration.policy.access_log.as_ref().map(access_log::open).transpose()?,
         workers,

@@ -1,7 +1,8 @@
 //! From bytes to requests and answers, one folder per version of HTTP.
 //!
-//! HTTP/2 and HTTP/3 will stand beside `h1`.
+//! `h1` is what everything is brought to; `h2` translates. HTTP/3 will stand beside them.
 
 pub mod answer;
 pub mod h1;
+pub mod h2;
 pub mod stream;

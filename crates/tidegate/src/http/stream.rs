@@ -1,40 +1,67 @@
-//! A client's connection as a stream of plain bytes, whether TLS lies below or not.
+//! A connection as a stream of plain bytes, whether TLS lies below, or a stream of a later version of HTTP.
 
+use super::h2::Translated;
 use std::io::{self, IoSlice};
-use std::net::Shutdown;
-use std::os::fd::AsFd;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio_rustls::server::TlsStream;
+use tokio_rustls::TlsStream;
 
-/// A connection of a client.
+/// A connection of a client, or to a server.
 pub enum Stream {
     /// TCP.
     Plain(TcpStream),
     /// TLS over TCP. Boxed: a TLS session is large and an idle plain connection should not pay for it.
     Tls(Box<TlsStream<TcpStream>>),
+    /// One request of a later version, which reads and writes like a connection of HTTP/1.1. HTTP/3 has its place here.
+    Translated(Box<dyn Translated>),
 }
 
 impl Stream {
-    /// The TCP connection below.
-    pub fn tcp(&self) -> &TcpStream {
+    /// The TCP connection below; `None` where it is not this stream's own.
+    pub fn tcp(&self) -> Option<&TcpStream> {
         match self {
-            Stream::Plain(stream) => stream,
-            Stream::Tls(stream) => stream.get_ref().0,
+            Stream::Plain(stream) => Some(stream),
+            Stream::Tls(stream) => Some(stream.get_ref().0),
+            Stream::Translated(_) => None,
         }
+    }
+
+    /// Whether ALPN has chosen HTTP/2 (RFC 7301); `None` without TLS, or where the other side knows no ALPN.
+    pub fn agreed_on_h2(&self) -> Option<bool> {
+        match self {
+            Stream::Tls(stream) => stream.get_ref().1.alpn_protocol().map(|chosen| chosen == b"h2"),
+            _ => None,
+        }
+    }
+
+    /// Whether it is one of many over a connection.
+    pub fn is_multiplexed(&self) -> bool {
+        matches!(self, Stream::Translated(_))
     }
 
     /// Ready when a read would not wait, so that no buffer is held by a connection without data.
     pub fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if let Stream::Tls(stream) = self {
+        match self {
+            Stream::Plain(stream) => stream.poll_read_ready(cx).map(|_| ()),
             // Plaintext that is decrypted already makes no readiness event below.
-            if !stream.get_ref().1.wants_read() {
-                return Poll::Ready(());
-            }
+            Stream::Tls(stream) if !stream.get_ref().1.wants_read() => Poll::Ready(()),
+            Stream::Tls(stream) => stream.get_ref().0.poll_read_ready(cx).map(|_| ()),
+            Stream::Translated(stream) => stream.poll_readable(cx),
         }
-        self.tcp().poll_read_ready(cx).map(|_| ())
+    }
+
+    /// Whether a connection without a request has nothing to say: what can be read then is its end, or an answer to
+    /// nothing. Tickets of TLS are taken in on the way. Looks at what the event loop knows already.
+    pub fn is_quiet(&mut self) -> bool {
+        let cx = &mut Context::from_waker(Waker::noop());
+        match self {
+            Stream::Tls(_) => {
+                self.poll_readable(cx).is_pending() || self.poll_read(cx, &mut [0]).is_pending()
+            }
+            _ => self.poll_readable(cx).is_pending(),
+        }
     }
 
     /// Reads into `buffer`, which must not be empty. `Ok(0)` is the end: FIN, or TLS's `close_notify`.
@@ -43,6 +70,7 @@ impl Stream {
         ready!(match self {
             Stream::Plain(stream) => Pin::new(stream).poll_read(cx, &mut read),
             Stream::Tls(stream) => Pin::new(&mut **stream).poll_read(cx, &mut read),
+            Stream::Translated(stream) => return stream.poll_read(cx, buffer),
         })?;
         Poll::Ready(Ok(read.filled().len()))
     }
@@ -57,6 +85,7 @@ impl Stream {
         match self {
             Stream::Plain(stream) => poll_write_two(stream, cx, first, second),
             Stream::Tls(stream) => poll_write_two(&mut **stream, cx, first, second),
+            Stream::Translated(stream) => stream.poll_write(cx, first, second),
         }
     }
 
@@ -65,15 +94,31 @@ impl Stream {
         match self {
             Stream::Plain(_) => Poll::Ready(Ok(())),
             Stream::Tls(stream) => Pin::new(&mut **stream).poll_flush(cx),
+            Stream::Translated(stream) => stream.poll_flush(cx),
         }
     }
 
-    /// Whether bytes that were taken for writing are still here, because the client does not read.
+    /// Whether bytes that were taken for writing are still here, because the other side does not read.
     pub fn holds_back(&self) -> bool {
         match self {
             Stream::Plain(_) => false,
             Stream::Tls(stream) => stream.get_ref().1.wants_write(),
+            Stream::Translated(stream) => stream.holds_back(),
         }
+    }
+
+    /// Ready when some of what is written next would be taken. A connection of its own always takes some, or its time
+    /// runs out; the windows of a multiplexed one may be closed for all that it carries.
+    pub fn poll_writable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match self {
+            Stream::Translated(stream) => stream.poll_writable(cx),
+            _ => Poll::Ready(()),
+        }
+    }
+
+    /// Whether it failed in a way that says that the other side has not looked at the request.
+    pub fn is_unprocessed(&self) -> bool {
+        matches!(self, Stream::Translated(stream) if stream.is_unprocessed())
     }
 
     /// Says that no more will be written: FIN, after `close_notify` where there is TLS.
@@ -81,14 +126,17 @@ impl Stream {
         match self {
             Stream::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
             Stream::Tls(stream) => Pin::new(&mut **stream).poll_shutdown(cx),
+            Stream::Translated(stream) => stream.poll_shutdown(cx),
         }
     }
 
-    /// Makes the close that follows a reset, so that the client cannot take what it has for the whole.
+    /// Makes the close that follows a reset, so that the client cannot take what it has for the whole. A multiplexed
+    /// stream that has not ended is always reset.
     pub fn reset_on_close(&self) {
-        let socket = socket2::SockRef::from(self.tcp());
-        // Should this fail the connection is gone already.
-        let _ = socket.set_linger(Some(std::time::Duration::ZERO));
+        if let Some(tcp) = self.tcp() {
+            // Should this fail the connection is gone already.
+            let _ = socket2::SockRef::from(tcp).set_linger(Some(std::time::Duration::ZERO));
+        }
     }
 }
 
@@ -107,9 +155,4 @@ pub fn poll_write_two<S: AsyncWrite + Unpin>(
     } else {
         stream.poll_write_vectored(cx, &[IoSlice::new(first), IoSlice::new(second)])
     }
-}
-
-/// Says to the peer of a TCP connection that no more will be written.
-pub fn finish(stream: &TcpStream) -> io::Result<()> {
-    socket2::SockRef::from(&stream.as_fd()).shutdown(Shutdown::Write)
 }

@@ -57,6 +57,7 @@ fn start(handover: &Handover, opened: Opened) -> Result<(Engine, policy::model::
     let setup = Setup {
         policy: prepared.policy,
         tls: prepared.tls,
+        server_tls: prepared.server_tls,
         sockets: opened.sockets,
         log: opened.log,
         workers: handover.workers,

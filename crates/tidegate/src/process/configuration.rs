@@ -8,12 +8,12 @@ use super::handover::{Bundle, Handover, Recording};
 use super::places;
 use super::state_dir::{StateDir, StateError};
 use crate::cli::report::chain;
-use crate::tls::{self, internal};
+use crate::tls::client::ClientConfigs;
+use crate::tls::{self, ListenerConfigs, internal};
 use policy::decide::{CookieKeys, Rules};
 use policy::model::Policy;
 use policy::source::{Diagnostic, Files, Severity, Sources, render};
 use policy::testing::{self, Failure};
-use rustls::ServerConfig;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -50,8 +50,10 @@ pub struct Configuration {
 pub struct Prepared {
     /// The resolved configuration.
     pub policy: Arc<Policy>,
-    /// How TLS is ended; `None` without TLS listeners.
-    pub tls: Option<Arc<ServerConfig>>,
+    /// How TLS is ended, by listener.
+    pub tls: ListenerConfigs,
+    /// How TLS is begun with servers, by pool.
+    pub server_tls: ClientConfigs,
 }
 
 /// Why a configuration that is right cannot be served here.
@@ -154,7 +156,8 @@ impl Configuration {
     pub fn prepare(&self) -> Result<Prepared, String> {
         let bundle = self.with_authority().map_err(|error| chain(&error))?;
         let tls = tls::build(&self.policy, &bundle).map_err(|error| chain(&error))?;
-        Ok(Prepared { policy: Arc::clone(&self.policy), tls })
+        let server_tls = ClientConfigs::new(&self.policy.pools, &bundle).map_err(|error| chain(&error))?;
+        Ok(Prepared { policy: Arc::clone(&self.policy), tls, server_tls })
     }
 }
 
@@ -170,8 +173,9 @@ pub fn rebuild(handover: &Handover, bound: &[SocketAddr]) -> Result<Prepared, St
         format!("the configuration that was handed over is refused:\n{}", texts.collect::<String>())
     })?;
     let tls = tls::build(&policy, &handover.bundle).map_err(|error| chain(&error))?;
+    let server_tls = ClientConfigs::new(&policy.pools, &handover.bundle).map_err(|error| chain(&error))?;
     set_ports(&mut policy, bound);
-    Ok(Prepared { policy: Arc::new(policy), tls })
+    Ok(Prepared { policy: Arc::new(policy), tls, server_tls })
 }
 
 /// Puts real ports in the place of 0, in listeners and in the redirects to them.

@@ -140,7 +140,7 @@ fn advice(error: &io::Error, address: SocketAddr) -> String {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use policy::model::{Bounds, Timeouts};
+    use policy::model::{Bounds, Protocols, Timeouts};
     use policy::source::Span;
     use std::net::TcpStream;
     use std::time::Duration;
@@ -152,7 +152,8 @@ mod tests {
             address: address.parse().unwrap(),
             any_address,
             tls: false,
-            bounds: Bounds { head_bytes: 1, fields: 1, body_bytes: 1 },
+            protocols: Protocols { h1: true, h2: false },
+            bounds: Bounds { head_bytes: 1, fields: 1, body_bytes: 1, streams: 1 },
             timeouts: Timeouts {
                 handshake: time,
                 head: time,

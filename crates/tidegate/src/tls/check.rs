@@ -1,7 +1,7 @@
 //! What is wrong with a configuration's certificates, said before anybody shakes hands.
 
 use super::certificate::{Certificate, CertificateError};
-use super::internal;
+use super::{client, internal};
 use policy::model::{CertificateFiles, HostPattern, Policy, Site};
 use policy::source::{Diagnostic, Files, Severity, Span};
 use rustls::crypto::aws_lc_rs;
@@ -10,7 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// An end that is nearer than this is worth a warning.
 const EXPIRES_SOON: i64 = 14 * 86_400;
 
-/// Looks at every certificate of a configuration and at what covers each site. The configuration may have errors: what
+/// Looks at every certificate of a configuration, at what covers each site, and at what servers are trusted by. The configuration may have errors: what
 /// is in doubt for that reason is not complained of.
 pub fn check(policy: &Policy, files: &dyn Files, now: SystemTime) -> Vec<Diagnostic> {
     let now =
@@ -35,10 +35,12 @@ pub fn check(policy: &Policy, files: &dyn Files, now: SystemTime) -> Vec<Diagnos
             diagnostics.push(diagnostic(Severity::Warning, message, paths.cert_at, ""));
         }
     }
+    client::check(&policy.pools, files, now, &mut diagnostics);
     diagnostics
 }
 
-fn load_one(
+/// Loads a certificate; says what is wrong with it.
+pub fn load_one(
     paths: &CertificateFiles,
     files: &dyn Files,
     now: i64,
@@ -139,6 +141,7 @@ fn hosts(site: &Site) -> String {
     site.hosts.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-fn diagnostic(severity: Severity, message: String, at: Span, label: &str) -> Diagnostic {
+/// A diagnostic without more than this.
+pub fn diagnostic(severity: Severity, message: String, at: Span, label: &str) -> Diagnostic {
     Diagnostic { severity, message, at, label: label.to_owned(), others: Vec::new(), help: None }
 }

@@ -1,22 +1,30 @@
-//! Ending TLS: certificates are read and checked at load, chosen by name in memory, and never fail at night.
+//! TLS on both sides: certificates are read and checked at load, and never fail at night.
 //!
-//! `rustls` with `aws-lc-rs`. One configuration serves all TLS listeners, since all sites have the same policy
-//! as long as none asks clients for certificates. ALPN offers HTTP/1.1; HTTP/2 will be offered here.
+//! `rustls` with `aws-lc-rs`. Towards clients, certificates are chosen by name in memory. Listeners differ in what they
+//! offer by ALPN and in nothing else, since all sites have the same policy as long as none asks clients for
+//! certificates. TLS to servers is the matter of [`client`].
 
 mod certificate;
 mod check;
+pub mod client;
 pub mod internal;
 mod resolver;
 
 pub use check::check;
 
 use certificate::Certificate;
-use policy::model::{HostPattern, Policy};
+use policy::model::{HostPattern, Policy, Protocols};
 use policy::source::Files;
 use resolver::Resolver;
 use rustls::ServerConfig;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use std::collections::HashMap;
 use std::sync::Arc;
+
+/// HTTP/1.1 as ALPN names it (RFC 7301 section 6).
+pub const ALPN_H1: &[u8] = b"http/1.1";
+/// HTTP/2 as ALPN names it (RFC 9113 section 3.2).
+pub const ALPN_H2: &[u8] = b"h2";
 
 /// Why TLS cannot be set up, though [`check`] had nothing against it.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +38,23 @@ pub enum TlsError {
         #[source]
         source: certificate::CertificateError,
     },
+    /// Certificates that servers are to be trusted by cannot be used.
+    #[error("cannot use the authorities for the pool {pool}")]
+    Authorities {
+        /// The pool's name.
+        pool: String,
+        /// Why.
+        #[source]
+        source: client::AuthorityError,
+    },
+    /// No certificate can be for a server's name.
+    #[error("no certificate can be for {name} in the pool {pool}")]
+    ServerName {
+        /// The pool's name.
+        pool: String,
+        /// The server's.
+        name: String,
+    },
     /// The internal CA cannot be used.
     #[error("cannot use the internal CA")]
     Internal(#[from] internal::InternalError),
@@ -41,29 +66,61 @@ pub enum TlsError {
 /// Tickets given to a client after a TLS 1.3 handshake: one for each connection that it may resume with soon.
 const TICKETS: usize = 2;
 
-/// How TLS listeners end TLS; `None` when there is none of them. `files` must have the internal CA's files where a
-/// site needs it: see [`internal::ensure`].
+/// How each listener ends TLS. Clones share everything.
+#[derive(Clone, Debug, Default)]
+pub struct ListenerConfigs(Arc<[Option<Arc<ServerConfig>>]>);
+
+impl ListenerConfigs {
+    /// That of the listener with this number; `None` when it has no TLS.
+    pub fn get(&self, listener: usize) -> Option<&Arc<ServerConfig>> {
+        self.0.get(listener)?.as_ref()
+    }
+}
+
+/// How listeners end TLS. `files` must have the internal CA's files where a site needs it: see [`internal::ensure`].
 ///
 /// # Errors
 /// When a certificate, or the internal CA, cannot be used.
-pub fn build(policy: &Policy, files: &dyn Files) -> Result<Option<Arc<ServerConfig>>, TlsError> {
+pub fn build(policy: &Policy, files: &dyn Files) -> Result<ListenerConfigs, TlsError> {
     if !policy.listeners.iter().any(|listener| listener.tls) {
-        return Ok(None);
+        return Ok(ListenerConfigs(policy.listeners.iter().map(|_| None).collect()));
     }
+    let common = common(policy, files)?;
+    let mut by_protocols: HashMap<Protocols, Arc<ServerConfig>> = HashMap::new();
+    let mut config = |protocols| {
+        let make = || {
+            // Resolver, ticketer and all else are shared: a ticket of one listener is good on every other.
+            let mut config = common.clone();
+            config.alpn_protocols = alpn(protocols);
+            Arc::new(config)
+        };
+        Arc::clone(by_protocols.entry(protocols).or_insert_with(make))
+    };
+    let tls = policy.listeners.iter().map(|listener| listener.tls.then_some(listener.protocols));
+    Ok(ListenerConfigs(tls.map(|protocols| protocols.map(&mut config)).collect()))
+}
+
+/// What is offered, the better first.
+fn alpn(protocols: Protocols) -> Vec<Vec<u8>> {
+    let offered = [(protocols.h2, ALPN_H2), (protocols.h1, ALPN_H1)];
+    offered.into_iter().filter(|(spoken, _)| *spoken).map(|(_, name)| name.to_vec()).collect()
+}
+
+/// What all listeners have in common.
+fn common(policy: &Policy, files: &dyn Files) -> Result<ServerConfig, TlsError> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let resolver = resolver(policy, files, &provider)?;
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(resolver));
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
     // Keys made at start and replaced every six hours; tickets under the previous key are still taken.
     config.ticketer = aws_lc_rs::Ticketer::new()?;
     config.send_tls13_tickets = TICKETS;
     // Tickets do it; nothing is kept here for clients.
     config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
     config.max_early_data_size = 0;
-    Ok(Some(Arc::new(config)))
+    Ok(config)
 }
 
 /// All certificates by the names that they are for. A site's own come before the file's, those before the internal CA's.

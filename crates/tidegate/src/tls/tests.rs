@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 
 /// Files in memory.
 #[derive(Default)]
-struct Memory(HashMap<PathBuf, Vec<u8>>);
+pub(in crate::tls) struct Memory(pub HashMap<PathBuf, Vec<u8>>);
 
 impl Files for Memory {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
@@ -25,12 +25,12 @@ impl Files for Memory {
 }
 
 impl Memory {
-    fn put(&mut self, path: &str, contents: &str) {
+    pub fn put(&mut self, path: &str, contents: &str) {
         self.0.insert(path.into(), contents.as_bytes().to_vec());
     }
 
     /// A self-signed certificate and its key, as `NAME.pem` and `NAME.key`.
-    fn certificate(&mut self, name: &str, hosts: &[&str]) -> String {
+    pub fn certificate(&mut self, name: &str, hosts: &[&str]) -> String {
         let pair = KeyPair::generate().unwrap();
         let hosts: Vec<String> = hosts.iter().map(|host| (*host).to_owned()).collect();
         let pem = CertificateParams::new(hosts).unwrap().self_signed(&pair).unwrap().pem();
@@ -39,7 +39,7 @@ impl Memory {
         pem
     }
 
-    fn policy(&mut self, yaml: &str) -> Policy {
+    pub fn policy(&mut self, yaml: &str) -> Policy {
         self.put("/c/tidegate.yaml", yaml);
         let loaded = policy::load(self, Path::new("/c/tidegate.yaml"), &|_| Some("/tmp".to_owned()));
         let errors: Vec<_> = loaded.diagnostics.iter().map(|diagnostic| &diagnostic.message).collect();
@@ -59,6 +59,13 @@ sites:
 
 /// The leaf that a client is shown, and the kind of its handshake.
 fn shake(server: &Arc<ServerConfig>, client: &Arc<ClientConfig>, name: &str) -> (Vec<u8>, HandshakeKind) {
+    let shaken = shaken(server, client, name);
+    assert_eq!(shaken.alpn_protocol(), Some(b"http/1.1".as_slice()));
+    (shaken.peer_certificates().unwrap()[0].to_vec(), shaken.handshake_kind().unwrap())
+}
+
+/// A client after its handshake.
+fn shaken(server: &Arc<ServerConfig>, client: &Arc<ClientConfig>, name: &str) -> ClientConnection {
     let name = ServerName::try_from(name.to_owned()).unwrap();
     let mut client = ClientConnection::new(Arc::clone(client), name).unwrap();
     let mut server = ServerConnection::new(Arc::clone(server)).unwrap();
@@ -79,9 +86,12 @@ fn shake(server: &Arc<ServerConfig>, client: &Arc<ClientConfig>, name: &str) -> 
             client.process_new_packets().unwrap();
         }
     }
-    assert_eq!(client.alpn_protocol(), Some(b"http/1.1".as_slice()));
-    let leaf = client.peer_certificates().unwrap()[0].to_vec();
-    (leaf, client.handshake_kind().unwrap())
+    client
+}
+
+/// How the first listener ends TLS.
+fn first(policy: &Policy, files: &Memory) -> Arc<ServerConfig> {
+    Arc::clone(build(policy, files).unwrap().get(0).unwrap())
 }
 
 fn client(pems: &[&str], versions: &[&'static rustls::SupportedProtocolVersion]) -> Arc<ClientConfig> {
@@ -109,7 +119,7 @@ fn certificates_are_chosen_by_name() {
     let all = files.certificate("all", &["*.shop.example", "other.test"]);
     let policy = files.policy(TWO_SITES);
     assert_eq!(check(&policy, &files, SystemTime::now()), []);
-    let server = build(&policy, &files).unwrap().unwrap();
+    let server = first(&policy, &files);
     let client = client(&[&a, &all], &[&rustls::version::TLS13]);
     assert_eq!(shake(&server, &client, "a.example").0, der(&a));
     assert_eq!(shake(&server, &client, "b.shop.example").0, der(&all));
@@ -122,11 +132,51 @@ fn sessions_are_resumed_on_both_versions() {
     let a = files.certificate("a", &["a.example"]);
     files.certificate("all", &["*.shop.example"]);
     let policy = files.policy(TWO_SITES);
-    let server = build(&policy, &files).unwrap().unwrap();
+    let server = first(&policy, &files);
     for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
         let client = client(&[&a], &[version]);
         assert_eq!(shake(&server, &client, "a.example").1, HandshakeKind::Full);
         assert_eq!(shake(&server, &client, "a.example").1, HandshakeKind::Resumed, "{version:?}");
+    }
+}
+
+#[test]
+fn listeners_offer_what_they_speak_and_share_the_rest() {
+    let mut files = Memory::default();
+    let a = files.certificate("a", &["a.example"]);
+    let policy = files.policy(
+        "
+listeners:
+  - { name: both, address: '127.0.0.1:0', tls: true }
+  - { name: plain, address: '127.0.0.1:0' }
+  - { name: old, address: '127.0.0.1:0', tls: true, protocols: [h1] }
+  - { name: new, address: '127.0.0.1:0', tls: true, protocols: [h2] }
+  - { name: again, address: '127.0.0.1:0', tls: true, protocols: [h1, h2] }
+tls: { certificates: [{ cert: a.pem, key: a.key }] }
+sites: { a.example: { to: { status: 200 } } }
+",
+    );
+    let servers = build(&policy, &files).unwrap();
+    let server = |number| Arc::clone(servers.get(number).unwrap());
+    assert!(servers.get(1).is_none() && servers.get(5).is_none());
+    assert!(Arc::ptr_eq(&server(0), &server(4)), "one for each set of protocols");
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        // The client's order does not count.
+        let mut offering = (*client(&[&a], &[version])).clone();
+        offering.alpn_protocols = vec![b"http/1.1".to_vec(), b"h2".to_vec()];
+        let offering = Arc::new(offering);
+        let mut kinds = Vec::new();
+        for (number, agreed) in [(0, "h2"), (2, "http/1.1"), (3, "h2"), (0, "h2")] {
+            let shaken = shaken(&server(number), &offering, "a.example");
+            assert_eq!(shaken.alpn_protocol(), Some(agreed.as_bytes()), "{number}");
+            kinds.push(shaken.handshake_kind().unwrap());
+        }
+        let resumed = HandshakeKind::Resumed;
+        assert_eq!(
+            kinds,
+            [HandshakeKind::Full, resumed, resumed, resumed],
+            "a ticket is good on every listener"
+        );
     }
 }
 
@@ -145,7 +195,7 @@ fn the_internal_authority_serves_every_site() {
         folder.path().display()
     );
     let policy = files.policy(&yaml);
-    let server = build(&policy, &files).unwrap().unwrap();
+    let server = first(&policy, &files);
     let client = client(&[&authority], &[&rustls::version::TLS13]);
     for name in ["a.example", "x.b.example", "localhost", "127.0.0.1"] {
         // The client verifies chain and name, or the handshake fails.

@@ -1,12 +1,17 @@
 //! Getting a connection to a server: a kept one, or a new one in time.
 
-use super::Connection;
+use super::{Connection, shared};
 use crate::error::ProxyError;
-use crate::worker::{Timer, Worker};
+use crate::http::h2::server_stream::ServerStream;
+use crate::http::stream::Stream;
+use crate::worker::{ServerPermit, Timer, Worker};
+use http::uri::Scheme;
+use policy::decide::Pick;
+use policy::model::Protocol;
 use std::future::{Future, poll_fn};
 use std::io;
-use std::net::SocketAddr;
 use std::os::fd::AsFd;
+use std::rc::Rc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
@@ -14,7 +19,7 @@ use tokio::net::TcpStream;
 /// How long to wait for a descriptor before trying again.
 const DESCRIPTOR_WAIT: Duration = Duration::from_millis(10);
 
-/// A connection to `address`, the server with that index on this worker.
+/// A connection, or a stream of one, to the picked server.
 ///
 /// With `certain`, a kept connection is asked once more whether the server has closed it: for requests that
 /// could not be sent a second time.
@@ -22,29 +27,54 @@ const DESCRIPTOR_WAIT: Duration = Duration::from_millis(10);
 /// # Errors
 /// [`ProxyError::Connect`], [`ProxyError::ConnectTimeout`], [`ProxyError::Exhausted`], or [`ProxyError::Stopped`].
 pub async fn connect(
-    worker: &Worker,
+    worker: &Rc<Worker>,
     timer: &Timer,
-    server: usize,
-    address: SocketAddr,
+    pick: Pick,
     timeout: Duration,
     certain: bool,
 ) -> Result<Connection, ProxyError> {
-    while let Some(kept) = worker.idle.take(server) {
-        if !certain || is_open(&kept.stream) {
+    let server = worker.server_number(pick);
+    let end = Instant::now() + timeout;
+    let pool = &worker.policy().pools[pick.pool.0];
+    if pool.protocol == Protocol::H2 {
+        let open = || open_in_time(worker, timer, pick, end);
+        let (lease, reused) = shared::stream(worker, timer, server, end, open).await?;
+        let scheme = if pool.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
+        let stream = Stream::Translated(Box::new(ServerStream::new(lease, scheme)));
+        return Ok(Connection { stream, reused, permit: None });
+    }
+    while let Some(mut kept) = worker.idle.take(server) {
+        if !certain || is_open(&mut kept.stream) {
             return Ok(kept);
         }
     }
-    let end = Instant::now() + timeout;
+    let (stream, permit) = open_in_time(worker, timer, pick, end).await?;
+    Ok(Connection { stream, reused: false, permit: Some(permit) })
+}
+
+/// A new connection, once there is a descriptor for it.
+async fn open_in_time(
+    worker: &Worker,
+    timer: &Timer,
+    pick: Pick,
+    end: Instant,
+) -> Result<(Stream, ServerPermit), ProxyError> {
+    timer.arm(end.saturating_duration_since(Instant::now()));
     loop {
-        match open(worker, timer, address, end).await {
-            Ok(stream) => {
-                // A connection without it works too, only slower.
-                let _ = stream.set_nodelay(true);
-                let permit = worker.descriptors.server_permit();
-                return Ok(Connection { stream, reused: false, permit });
+        let mut opening = std::pin::pin!(open(worker, pick));
+        let opened = poll_fn(|cx| {
+            if let Poll::Ready(result) = opening.as_mut().poll(cx) {
+                return Poll::Ready(result);
             }
+            if worker.is_stopping() {
+                return Poll::Ready(Err(ProxyError::Stopped));
+            }
+            timer.poll_due(cx).map(|()| Err(ProxyError::ConnectTimeout))
+        });
+        match opened.await {
+            Ok(stream) => return Ok((stream, worker.descriptors.server_permit())),
             Err(ProxyError::Connect(error)) if is_exhausted(&error) => {
-                if !worker.idle.evict_one() {
+                if !worker.idle.evict_one() && !worker.shared.evict_one() {
                     tokio::time::sleep(DESCRIPTOR_WAIT).await;
                 }
                 if Instant::now() >= end {
@@ -56,24 +86,12 @@ pub async fn connect(
     }
 }
 
-async fn open(
-    worker: &Worker,
-    timer: &Timer,
-    address: SocketAddr,
-    end: Instant,
-) -> Result<TcpStream, ProxyError> {
-    timer.arm(end.saturating_duration_since(Instant::now()));
-    let mut connecting = std::pin::pin!(TcpStream::connect(address));
-    poll_fn(|cx| {
-        if let Poll::Ready(result) = connecting.as_mut().poll(cx) {
-            return Poll::Ready(result.map_err(ProxyError::Connect));
-        }
-        if worker.is_stopping() {
-            return Poll::Ready(Err(ProxyError::Stopped));
-        }
-        timer.poll_due(cx).map(|()| Err(ProxyError::ConnectTimeout))
-    })
-    .await
+async fn open(worker: &Worker, pick: Pick) -> Result<Stream, ProxyError> {
+    let address = worker.policy().pools[pick.pool.0].servers[pick.server].address;
+    let tcp = TcpStream::connect(address).await.map_err(ProxyError::Connect)?;
+    // A connection without it works too, only slower.
+    let _ = tcp.set_nodelay(true);
+    Ok(Stream::Plain(tcp))
 }
 
 /// Out of descriptors or of local ports; not the server's fault.
@@ -86,8 +104,9 @@ fn is_exhausted(error: &io::Error) -> bool {
 }
 
 /// Asks the kernel, which may know of a FIN that the event loop has not seen yet.
-fn is_open(stream: &TcpStream) -> bool {
+fn is_open(stream: &mut Stream) -> bool {
     use rustix::net::{RecvFlags, recv};
+    let Stream::Plain(stream) = stream else { return stream.is_quiet() };
     let mut byte = [0; 1];
     recv(stream.as_fd(), &mut byte[..], RecvFlags::PEEK | RecvFlags::DONTWAIT)
         == Err(rustix::io::Errno::AGAIN)

@@ -3,9 +3,7 @@
 use super::Connection;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
-use tokio::net::TcpStream;
 
 /// Idle connections kept per server and worker.
 const KEPT_MAX: usize = 1024;
@@ -36,18 +34,21 @@ impl IdleConnections {
     /// The connection that was used last and is still open, if there is one.
     pub fn take(&self, server: usize) -> Option<Connection> {
         let mut stack = self.servers[server].borrow_mut();
-        while let Some(Idle { connection, .. }) = stack.pop_back() {
-            if is_quiet(&connection.stream) {
+        while let Some(Idle { mut connection, .. }) = stack.pop_back() {
+            if connection.stream.is_quiet() {
                 return Some(connection);
             }
         }
         None
     }
 
-    /// Keeps a connection for later.
+    /// Keeps a connection for later, if it is one that can be kept.
     pub fn give(&self, server: usize, mut connection: Connection) {
+        if connection.stream.is_multiplexed() {
+            return;
+        }
         let mut stack = self.servers[server].borrow_mut();
-        if stack.len() < KEPT_MAX && is_quiet(&connection.stream) {
+        if stack.len() < KEPT_MAX && connection.stream.is_quiet() {
             connection.reused = true;
             stack.push_back(Idle { connection, since: self.now.get() });
         }
@@ -74,13 +75,8 @@ impl IdleConnections {
                 continue;
             }
             let limit = limit(server).as_secs();
-            stack.retain(|idle| u64::from(now - idle.since) <= limit && is_quiet(&idle.connection.stream));
+            stack
+                .retain_mut(|idle| u64::from(now - idle.since) <= limit && idle.connection.stream.is_quiet());
         }
     }
-}
-
-/// An idle connection has nothing to say: what can be read is its end, or an answer to no request. Looks at
-/// what the event loop knows already; costs no system call.
-fn is_quiet(stream: &TcpStream) -> bool {
-    stream.poll_read_ready(&mut Context::from_waker(Waker::noop())).is_pending()
 }

@@ -14,14 +14,19 @@ pub use mailbox::{Given, Mailboxes, Order};
 pub use timer::{TICK, Timer, Wheel};
 
 use crate::http::h1::{Active, connection};
+use crate::http::h2::flood::Flood;
 use crate::listen::{self, Arrival};
 use crate::observe::access_log::LogBuffer;
 use crate::path::RequestIds;
 use crate::state::{Pools, Sessions};
+use crate::tls::ListenerConfigs;
+use crate::tls::client::ClientConfigs;
 use crate::upstream::IdleConnections;
+use crate::upstream::shared::SharedConnections;
 use policy::decide::{Dice, Pick, Rules};
 use policy::model::{Drain, Policy};
 use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -44,6 +49,9 @@ const SWEEP_ROUNDS: u32 = 20;
 /// Pauses of accepting that are nearer to each other than this are one.
 const PAUSES_APART: Duration = Duration::from_secs(10);
 
+/// Floods that are nearer to each other than this get one line.
+const FLOODS_APART: Duration = Duration::from_secs(1);
+
 /// A new connection during a drain gets this long to say something.
 pub const DRAIN_FIRST_BYTE: Duration = Duration::from_secs(1);
 
@@ -54,7 +62,9 @@ pub struct WorkerSetup {
     /// The compiled rules.
     pub rules: Arc<Rules>,
     /// How TLS is ended.
-    pub tls: Option<Arc<rustls::ServerConfig>>,
+    pub tls: ListenerConfigs,
+    /// How TLS is begun with servers.
+    pub server_tls: ClientConfigs,
     /// A listening socket for each listener.
     pub sockets: Vec<OwnedFd>,
     /// Where its log lines go.
@@ -80,11 +90,15 @@ pub struct Worker {
     /// The compiled rules that new requests are decided by.
     pub rules: Arc<Rules>,
     /// How TLS is ended.
-    pub tls: Option<Arc<rustls::ServerConfig>>,
+    pub tls: ListenerConfigs,
+    /// How TLS is begun with servers.
+    pub server_tls: ClientConfigs,
     /// Its time-outs.
     pub wheel: Rc<Wheel>,
     /// Its idle connections to servers.
     pub idle: IdleConnections,
+    /// Its connections to servers that many requests use.
+    pub shared: SharedConnections,
     /// For each pool, the number of its first server among all.
     first_server: Vec<usize>,
     /// The shared cells of each pool.
@@ -106,6 +120,9 @@ pub struct Worker {
     phase: Cell<Phase>,
     /// When accepting has paused last.
     paused_at: Cell<Option<Instant>>,
+    /// When a flood was spoken of last, and how many were not since.
+    flood_at: Cell<Option<Instant>>,
+    floods_unsaid: Cell<u64>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -169,6 +186,19 @@ impl Worker {
         }
     }
 
+    /// A connection was closed for what its client sent. Said once a second at most, for those who do it do it often.
+    pub fn note_flood(&self, flood: Flood, peer: SocketAddr) {
+        let now = Instant::now();
+        if self.flood_at.get().is_some_and(|last| now - last < FLOODS_APART) {
+            self.floods_unsaid.set(self.floods_unsaid.get() + 1);
+            return;
+        }
+        self.flood_at.set(Some(now));
+        let unsaid = self.floods_unsaid.replace(0);
+        let reason = flood.reason();
+        tracing::warn!(reason, peer = %peer.ip(), unsaid, "a connection of HTTP/2 was closed for its frames");
+    }
+
     /// Storage for a request.
     pub fn take_active(&self) -> Box<Active> {
         self.actives.borrow_mut().pop().unwrap_or_default()
@@ -211,6 +241,7 @@ async fn serve(setup: WorkerSetup) {
         index: setup.index,
         wheel: Wheel::new(),
         idle: IdleConnections::new(servers),
+        shared: SharedConnections::new(servers),
         first_server,
         pools: setup.pools,
         sessions: setup.sessions,
@@ -221,9 +252,12 @@ async fn serve(setup: WorkerSetup) {
         log: setup.log,
         rules: setup.rules,
         tls: setup.tls,
+        server_tls: setup.server_tls,
         actives: RefCell::default(),
         phase: Cell::new(Phase::Running),
         paused_at: Cell::new(None),
+        flood_at: Cell::new(None),
+        floods_unsaid: Cell::new(0),
     });
     let accepting: Vec<_> = setup
         .sockets
@@ -306,7 +340,7 @@ async fn tick(worker: Rc<Worker>) {
         worker.wheel.advance();
         worker.publish_load(0);
         // Another worker may be the one that wants to accept.
-        while worker.descriptors.are_short() && worker.idle.evict_one() {}
+        while worker.descriptors.are_short() && (worker.idle.evict_one() || worker.shared.evict_one()) {}
         round = round.wrapping_add(1);
         if round.is_multiple_of(FLUSH_ROUNDS)
             && let Some(log) = &worker.log
@@ -315,6 +349,7 @@ async fn tick(worker: Rc<Worker>) {
         }
         if round.is_multiple_of(SWEEP_ROUNDS) {
             worker.idle.sweep(|server| limits[server]);
+            worker.shared.sweep(|server| limits[server]);
         }
     }
 }

@@ -118,6 +118,11 @@ impl Wheel {
         }
     }
 
+    /// The present tick.
+    pub fn now(&self) -> u64 {
+        self.now.get()
+    }
+
     /// Number of timers alive, which is the number of connections.
     pub fn alive(&self) -> usize {
         self.alive.get()

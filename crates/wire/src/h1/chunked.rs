@@ -67,7 +67,7 @@ impl ChunkError {
 pub enum ChunkMode {
     /// The framing too, without extensions: for a peer that reads chunks.
     Relay,
-    /// The data alone: for a peer that does not. The trailer section is dropped.
+    /// The data alone: for a peer that does not. The trailer section is kept apart: [`ChunkDecoder::trailers`].
     Decode,
 }
 
@@ -119,6 +119,8 @@ pub struct ChunkDecoder {
     trailer_bytes_max: u32,
     /// The trailer line that is being read. Allocated only for messages that have trailers.
     line: Vec<u8>,
+    /// Whole trailer lines, where chunks are decoded.
+    trailers: Vec<u8>,
 }
 
 /// Which bytes of a piece stay; moves bytes only once some before them were dropped.
@@ -154,7 +156,13 @@ impl ChunkDecoder {
             trailer_bytes: 0,
             trailer_bytes_max,
             line: Vec::new(),
+            trailers: Vec::new(),
         }
+    }
+
+    /// The trailer lines that were read, in the mode that takes them out; each with its CRLF.
+    pub fn trailers(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.trailers)
     }
 
     /// Takes the next bytes; those to be forwarded are at the front of `buffer` afterwards.
@@ -278,6 +286,10 @@ impl ChunkDecoder {
             || TRAILERS_FORBIDDEN.iter().any(|forbidden| name.eq_ignore_ascii_case(forbidden));
         if forbidden {
             return Err(ChunkError::TrailerForbidden);
+        }
+        if self.mode == ChunkMode::Decode {
+            self.trailers.extend_from_slice(&self.line);
+            self.trailers.extend_from_slice(b"\r\n");
         }
         self.line.clear();
         Ok(State::TrailerStart)

@@ -57,6 +57,9 @@ pub enum HeadError {
     /// An expectation other than `100-continue`.
     #[error("unknown expectation (RFC 9110 section 10.1.1)")]
     Expectation,
+    /// An extended CONNECT to something else than a WebSocket.
+    #[error("unknown protocol (RFC 9220 section 3)")]
+    Protocol,
     /// A body with an answer that cannot have one.
     #[error("body with a status that has none (RFC 9110 section 8.6)")]
     UnexpectedBody,
@@ -69,7 +72,7 @@ impl HeadError {
             HeadError::Version => 505,
             HeadError::TargetTooLong => 414,
             HeadError::TooLarge | HeadError::TooManyFields => 431,
-            HeadError::CodingUnknown => 501,
+            HeadError::CodingUnknown | HeadError::Protocol => 501,
             HeadError::Expectation => 417,
             _ => 400,
         }
@@ -96,6 +99,7 @@ impl HeadError {
             HeadError::CodingUnknown => "transfer_encoding_unknown",
             HeadError::ConnectionNomination => "connection_nomination",
             HeadError::Expectation => "unknown_expectation",
+            HeadError::Protocol => "unknown_protocol",
             HeadError::UnexpectedBody => "unexpected_body",
         }
     }

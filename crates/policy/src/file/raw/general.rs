@@ -1,8 +1,12 @@
 //! The top level, listeners, time-outs, bounds, certificates, logs.
 
-use super::{Errors, ListenAddress, Network, Pool, Site, Test, read_as_map, record, shape_of};
+use super::{
+    Errors, ListenAddress, ListenerProtocol, Network, Pool, Site, Test, read_as_map, record, shape_of,
+};
 use crate::file::decode::{Decode, Field, Named, OneOrMore, Problems, broken_record, record as read_record};
-use crate::file::scalar::{Bytes, Count, FieldCount, HeadBytes, Pause, Scalar, Time, TimeOrNone, Wrong};
+use crate::file::scalar::{
+    Bytes, Count, FieldCount, HeadBytes, Pause, Scalar, StreamCount, Time, TimeOrNone, Wrong,
+};
 use crate::file::shape::Shape;
 use crate::file::tree::{At, Kind, Node};
 use serde_json::{Value, json};
@@ -55,7 +59,10 @@ record! {
         name: String,
         /// Whether connections are TLS. Default: false.
         tls: bool,
-        /// Bounds of heads on this listener.
+        /// What clients may speak: `h1` (HTTP/1.1) and `h2` (HTTP/2). With TLS clients choose among them (ALPN); without,
+        /// clients of HTTP/2 must know beforehand that it is spoken here. Default: `[h1, h2]` with TLS, `[h1]` without.
+        protocols: OneOrMore<ListenerProtocol>,
+        /// Bounds of heads and connections on this listener.
         bounds: ListenerBounds,
         /// Times of connections on this listener.
         timeouts: ListenerTimeouts,
@@ -84,16 +91,20 @@ record! {
         headers: FieldCount,
         /// Bytes of a request's body. Default: `1g`.
         body: Bytes,
+        /// Requests that a client may have at a time on one connection of HTTP/2. Default: 100.
+        streams: StreamCount,
     }
 }
 
 record! {
-    /// Bounds of heads on one listener.
+    /// Bounds of heads and connections on one listener.
     ListenerBounds("a listener's `bounds`") {
         /// Bytes of a head.
         head: HeadBytes,
         /// Number of fields in a head.
         headers: FieldCount,
+        /// Requests that a client may have at a time on one connection of HTTP/2.
+        streams: StreamCount,
     }
 }
 

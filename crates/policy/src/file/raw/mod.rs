@@ -6,6 +6,8 @@
 mod address;
 mod general;
 mod pool;
+mod protocol;
+mod server_tls;
 mod site;
 mod target;
 mod test;
@@ -13,6 +15,8 @@ mod test;
 pub use address::*;
 pub use general::*;
 pub use pool::*;
+pub use protocol::*;
+pub use server_tls::*;
 pub use site::*;
 pub use target::*;
 pub use test::*;

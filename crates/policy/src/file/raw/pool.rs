@@ -1,6 +1,6 @@
 //! Pools, servers, health checks, persistence.
 
-use super::{PoolTimeouts, is_name, read_as_map, record, shape_of};
+use super::{PoolProtocol, PoolTimeouts, ServerTls, is_name, read_as_map, record, shape_of};
 use crate::expression;
 use crate::file::decode::{Decode, Field, Names, OneOrMore, Problems, broken_record, record as read_record};
 use crate::file::scalar::{Count, Port, Scalar, StatusRange, Time, Weight, Wrong};
@@ -25,6 +25,11 @@ record! {
         health: Health,
         /// What `Host` the servers see. Default: the client's.
         host: String,
+        /// What is spoken with the servers: `h1` (HTTP/1.1), `h2` (HTTP/2 over TLS) or `h2c` (HTTP/2 without TLS).
+        /// Default: `h1`.
+        protocol: PoolProtocol,
+        /// TLS to the servers. Default: with `h2` all at its default, else none.
+        tls: ServerTls,
         /// Times towards the servers.
         timeouts: PoolTimeouts,
     }
@@ -248,6 +253,9 @@ record! {
         path: String,
         /// Instead of `path`: whether a connection that opens is enough. Short form: `health: tcp`.
         tcp: bool,
+        /// Instead of `path`: ask by gRPC's health checking protocol, for a service by its full name, or with `true` for
+        /// the server as a whole. Needs `protocol: h2` or `h2c`. Short form: `health: grpc`.
+        grpc: GrpcService,
         /// Time between two checks of one server. Default: `2s`.
         every: Time,
         /// Time for one check. Default: `1s`.
@@ -258,7 +266,7 @@ record! {
         fall: Count,
         /// Statuses that are a success. Default: `200-399`.
         expect: OneOrMore<StatusRange>,
-        /// The field `Host`. Default: the server's address.
+        /// The field `Host`, in HTTP/2 `:authority`. Default: the server's address.
         host: String,
         /// Another port to ask than the one that serves.
         port: Port,
@@ -271,18 +279,46 @@ impl Decode for Health {
             Kind::Scalar { text, .. } if text == "tcp" => {
                 Some(Health { tcp: Field::new(true, node.at), ..Health::default() })
             }
+            Kind::Scalar { text, .. } if text == "grpc" => {
+                let grpc = Field::new(GrpcService(Some(String::new())), node.at);
+                Some(Health { grpc, ..Health::default() })
+            }
             Kind::Scalar { text, .. } if text.starts_with('/') => {
                 Some(Health { path: Field::new(text.clone(), node.at), ..Health::default() })
             }
-            _ => read_record(node, "a path such as /healthz, tcp, or a map", problems),
+            _ => read_record(node, "a path such as /healthz, tcp, grpc, or a map", problems),
         }
     }
 
     fn shape() -> Shape {
-        let schema = json!({ "type": "string", "pattern": "^(/.*|tcp)$" });
+        let schema = json!({ "type": "string", "pattern": "^(/.*|tcp|grpc)$" });
         Shape::Either(vec![
-            Shape::Scalar { words: "a path such as /healthz, or tcp", schema },
+            Shape::Scalar { words: "a path such as /healthz, tcp or grpc", schema },
             shape_of::<Health>("Health"),
         ])
+    }
+}
+
+/// The service that a health check by gRPC asks about: none is asked with `false`, and the empty name, which is the server
+/// as a whole, with `true`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GrpcService(pub Option<String>);
+
+impl Scalar for GrpcService {
+    const EXPECTED: &'static str = "true or the full name of a service such as shop.v1.Cart";
+
+    fn parse(text: &str, plain: bool) -> Result<Self, Wrong> {
+        if let Ok(whole) = bool::parse(text, plain) {
+            return Ok(GrpcService(whole.then(String::new)));
+        }
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/".contains(&byte);
+        if text.is_empty() || !text.bytes().all(allowed) {
+            return Err(Wrong::default());
+        }
+        Ok(GrpcService(Some(text.to_owned())))
+    }
+
+    fn schema() -> Value {
+        json!({ "anyOf": [{ "type": "boolean" }, { "type": "string", "pattern": "^[A-Za-z0-9._/-]+$" }] })
     }
 }

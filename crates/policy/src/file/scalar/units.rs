@@ -154,6 +154,23 @@ impl Scalar for FieldCount {
     }
 }
 
+/// A number of requests at a time on one connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StreamCount(pub u32);
+
+impl Scalar for StreamCount {
+    const EXPECTED: &'static str = "a whole number from 1 to 1000";
+
+    fn parse(text: &str, _plain: bool) -> Result<Self, Wrong> {
+        let allowed = |count: &u32| (1..=Bounds::STREAMS_MAX).contains(count);
+        digits(text).filter(allowed).map(StreamCount).ok_or_else(Wrong::default)
+    }
+
+    fn schema() -> Value {
+        whole(1, Bounds::STREAMS_MAX.into())
+    }
+}
+
 /// `10s` as `10` and `s`.
 fn number_and_unit(text: &str) -> (&str, &str) {
     text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()))
@@ -294,6 +311,10 @@ mod tests {
         check("256", Some(FieldCount(256)));
         for wrong in ["0", "257", "65537", "-1"] {
             check::<FieldCount>(wrong, None);
+        }
+        check("1000", Some(StreamCount(1000)));
+        for wrong in ["0", "1001", "-1", "none"] {
+            check::<StreamCount>(wrong, None);
         }
     }
 

@@ -115,7 +115,7 @@ fn site(routes: Vec<Route>) -> Site {
         routes,
         redirect_to_https: None,
         tls: Tls::default(),
-        bounds: Bounds { head_bytes: 1, fields: 1, body_bytes: 1 },
+        bounds: Bounds { head_bytes: 1, fields: 1, body_bytes: 1, streams: 1 },
         errors: Vec::new(),
         at: Span::default(),
     }

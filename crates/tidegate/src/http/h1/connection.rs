@@ -5,6 +5,7 @@
 
 use super::{Active, AddressText, BodyState, Client};
 use crate::error::ProxyError;
+use crate::http::h2;
 use crate::http::stream::Stream;
 use crate::listen::Arrival;
 use crate::path::{self, After};
@@ -29,7 +30,7 @@ pub async fn run(worker: Rc<Worker>, tcp: TcpStream, arrival: Arrival) {
     let rules = &policy.listeners[listener];
     let stream = if rules.tls {
         timer.arm(rules.timeouts.handshake);
-        match handshake(&worker, tcp, &timer).await {
+        match handshake(&worker, tcp, listener, &timer).await {
             Some(stream) => stream,
             None => return,
         }
@@ -38,9 +39,26 @@ pub async fn run(worker: Rc<Worker>, tcp: TcpStream, arrival: Arrival) {
     };
     let tls = rules.tls;
     let mut client = Client { stream, timer, peer, peer_text: AddressText::new(peer.ip()), listener, tls };
+    let mut early = Vec::new();
+    if rules.protocols.h2 {
+        let version = match client.stream.agreed_on_h2() {
+            Some(true) => Version::Http2,
+            Some(false) if rules.protocols.h1 => Version::Http1,
+            None if rules.protocols.h1 => match by_preface(&worker, &mut client, &mut early).await {
+                Some(version) => version,
+                None => return,
+            },
+            // Known beforehand, for there is nothing else to speak.
+            _ => Version::Http2,
+        };
+        if version == Version::Http2 {
+            // Boxed, so that connections of HTTP/1 do not carry what HTTP/2 needs.
+            return Box::pin(h2::connection::run(worker, client, early)).await;
+        }
+    }
     let mut phase = Phase::Fresh;
     loop {
-        if !first_byte(&worker, &mut client, phase).await {
+        if early.is_empty() && !first_byte(&worker, &mut client, phase).await {
             // Best effort: TLS says that nothing is missing.
             if client.tls {
                 close(&mut client).await;
@@ -48,7 +66,7 @@ pub async fn run(worker: Rc<Worker>, tcp: TcpStream, arrival: Arrival) {
             break;
         }
         // Allocation: one per burst of requests; in exchange an idle connection does not carry it.
-        match Box::pin(burst(&worker, &mut client)).await {
+        match Box::pin(burst(&worker, &mut client, std::mem::take(&mut early))).await {
             After::KeepAlive => phase = Phase::Kept,
             After::Waiting if phase == Phase::Begun => {}
             After::Waiting => {
@@ -83,8 +101,8 @@ enum Phase {
     Begun,
 }
 
-async fn handshake(worker: &Worker, tcp: TcpStream, timer: &Timer) -> Option<Stream> {
-    let config = worker.tls.clone()?;
+async fn handshake(worker: &Worker, tcp: TcpStream, listener: usize, timer: &Timer) -> Option<Stream> {
+    let config = worker.tls.get(listener).cloned()?;
     let mut accept = Box::pin(tokio_rustls::TlsAcceptor::from(config).accept(tcp));
     let result = poll_fn(|cx| {
         if let Poll::Ready(result) = accept.as_mut().poll(cx) {
@@ -97,7 +115,7 @@ async fn handshake(worker: &Worker, tcp: TcpStream, timer: &Timer) -> Option<Str
     })
     .await;
     match result {
-        Some(Ok(stream)) => Some(Stream::Tls(Box::new(stream))),
+        Some(Ok(stream)) => Some(Stream::Tls(Box::new(stream.into()))),
         Some(Err(error)) => {
             tracing::debug!(%error, "TLS handshake failed");
             None
@@ -135,9 +153,49 @@ async fn first_byte(worker: &Worker, client: &mut Client, phase: Phase) -> bool 
     .await
 }
 
+/// What a client speaks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Version {
+    Http1,
+    Http2,
+}
+
+/// Reads as much as it takes to tell the preface of HTTP/2 (RFC 9113 section 3.4) from a request of HTTP/1, into `early`;
+/// `None` when the connection is to end.
+async fn by_preface(worker: &Worker, client: &mut Client, early: &mut Vec<u8>) -> Option<Version> {
+    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    if !first_byte(worker, client, Phase::Fresh).await {
+        return None;
+    }
+    client.timer.arm(worker.policy().listeners[client.listener].timeouts.head);
+    poll_fn(|cx| {
+        loop {
+            let known = early.len().min(PREFACE.len());
+            if early[..known] != PREFACE[..known] {
+                return Poll::Ready(Some(Version::Http1));
+            }
+            if known == PREFACE.len() {
+                return Poll::Ready(Some(Version::Http2));
+            }
+            let mut piece = [0; PREFACE.len()];
+            match client.stream.poll_read(cx, &mut piece[known..]) {
+                Poll::Ready(Ok(read)) if read > 0 => early.extend_from_slice(&piece[known..known + read]),
+                Poll::Ready(_) => return Poll::Ready(None),
+                Poll::Pending if worker.is_stopping() || client.timer.poll_due(cx).is_ready() => {
+                    return Poll::Ready(None);
+                }
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    })
+    .await
+}
+
 /// Serves requests until none is waiting.
-async fn burst(worker: &Rc<Worker>, client: &mut Client) -> After {
+async fn burst(worker: &Rc<Worker>, client: &mut Client, early: Vec<u8>) -> After {
     let mut active = worker.take_active();
+    active.input[..early.len()].copy_from_slice(&early);
+    active.filled = early.len();
     let mut served = false;
     let after = loop {
         match read_head(worker, client, &mut active).await {

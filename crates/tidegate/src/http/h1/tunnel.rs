@@ -2,15 +2,13 @@
 
 use super::{Active, Client};
 use crate::error::ProxyError;
-use crate::http::stream::finish;
+use crate::http::stream::Stream;
 use crate::worker::{Buffer, Worker};
 use std::future::poll_fn;
 use std::io;
 use std::ops::Range;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 /// One direction: what was read and not yet written, and how far its end is known.
 #[derive(Default)]
@@ -45,7 +43,7 @@ pub async fn run(
     worker: &Worker,
     client: &mut Client,
     active: &mut Active,
-    server: &mut TcpStream,
+    server: &mut Stream,
     early: (Option<Buffer>, Range<usize>),
     idle: Duration,
     moved: &mut Moved,
@@ -69,11 +67,11 @@ pub async fn run(
                 Poll::Pending => break,
             }
         }
-        if let Err(error) = pump_up(cx, &mut up, client, server) {
+        if let Err(error) = pump(cx, &mut up, (&mut client.stream, client_gone), (server, server_gone)) {
             return Poll::Ready(Err(error));
         }
         if head_sent == active.answer.len()
-            && let Err(error) = pump_down(cx, &mut down, client, server)
+            && let Err(error) = pump(cx, &mut down, (server, server_gone), (&mut client.stream, client_gone))
         {
             return Poll::Ready(Err(error));
         }
@@ -93,6 +91,9 @@ pub async fn run(
     result
 }
 
+/// What it means that a side is gone.
+type Gone = fn(io::Error) -> ProxyError;
+
 fn client_gone(_: io::Error) -> ProxyError {
     ProxyError::ClientGone
 }
@@ -101,79 +102,36 @@ fn server_gone(_: io::Error) -> ProxyError {
     ProxyError::ServerCut
 }
 
-fn pump_up(
+/// Moves what one side says to the other, and then its end.
+fn pump(
     cx: &mut Context<'_>,
     lane: &mut Lane,
-    client: &mut Client,
-    server: &mut TcpStream,
+    from: (&mut Stream, Gone),
+    to: (&mut Stream, Gone),
 ) -> Result<(), ProxyError> {
+    let ((from, from_gone), (to, to_gone)) = (from, to);
     loop {
         while let (false, Some(buffer)) = (lane.pending.is_empty(), &lane.buffer) {
-            let bytes = &buffer[lane.pending.clone()];
-            match std::pin::Pin::new(&mut *server).poll_write(cx, bytes) {
-                Poll::Ready(written) => {
-                    written.and_then(|written| lane.wrote(written)).map_err(server_gone)?;
-                }
+            match to.poll_write(cx, &buffer[lane.pending.clone()], &[]) {
+                Poll::Ready(written) => written.and_then(|written| lane.wrote(written)).map_err(to_gone)?,
                 Poll::Pending => return Ok(()),
             }
         }
-        if lane.ended {
-            if !lane.told {
-                lane.told = true;
-                finish(server).map_err(server_gone)?;
-            }
-            return Ok(());
-        }
-        if lane.buffer.is_none() && client.stream.poll_readable(cx).is_pending() {
-            return Ok(());
-        }
-        let buffer = lane.buffer.get_or_insert_with(Buffer::take);
-        match client.stream.poll_read(cx, buffer) {
-            Poll::Ready(read) => lane.read(read.map_err(client_gone)?),
-            Poll::Pending => {
-                lane.buffer = None;
-                return Ok(());
-            }
-        }
-    }
-}
-
-fn pump_down(
-    cx: &mut Context<'_>,
-    lane: &mut Lane,
-    client: &mut Client,
-    server: &mut TcpStream,
-) -> Result<(), ProxyError> {
-    loop {
-        while let (false, Some(buffer)) = (lane.pending.is_empty(), &lane.buffer) {
-            let bytes = &buffer[lane.pending.clone()];
-            match client.stream.poll_write(cx, bytes, &[]) {
-                Poll::Ready(written) => {
-                    written.and_then(|written| lane.wrote(written)).map_err(client_gone)?;
-                }
-                Poll::Pending => return Ok(()),
-            }
-        }
-        if client.stream.poll_flush(cx).map_err(client_gone)?.is_pending() {
+        if to.poll_flush(cx).map_err(to_gone)?.is_pending() {
             return Ok(());
         }
         if lane.ended {
             if !lane.told {
-                lane.told = client.stream.poll_shutdown(cx).map_err(client_gone)?.is_ready();
+                lane.told = to.poll_shutdown(cx).map_err(to_gone)?.is_ready();
             }
             return Ok(());
         }
-        if lane.buffer.is_none() && server.poll_read_ready(cx).is_pending() {
+        if lane.buffer.is_none() && from.poll_readable(cx).is_pending() {
             return Ok(());
         }
         let buffer = lane.buffer.get_or_insert_with(Buffer::take);
-        let mut read = ReadBuf::new(buffer);
-        match std::pin::Pin::new(&mut *server).poll_read(cx, &mut read) {
-            Poll::Ready(result) => {
-                result.map_err(server_gone)?;
-                let read = read.filled().len();
-                lane.read(read);
-            }
+        match from.poll_read(cx, buffer) {
+            Poll::Ready(read) => lane.read(read.map_err(from_gone)?),
             Poll::Pending => {
                 lane.buffer = None;
                 return Ok(());

@@ -7,7 +7,6 @@ use crate::http::h1::response_head::Reframing;
 use crate::worker::Buffer;
 use std::ops::Range;
 use std::task::{Context, Poll};
-use tokio::io::{AsyncRead, ReadBuf};
 
 /// First body bytes up to this many are copied behind the head so that one plain `send` carries both; above,
 /// `writev` is cheaper than the copy.
@@ -104,22 +103,20 @@ impl Exchange<'_> {
     /// Holds no buffer while it waits with nothing in hand.
     fn read_server(&mut self, cx: &mut Context<'_>, start: usize) -> Option<std::io::Result<usize>> {
         if self.download.buffer.is_none() {
-            if self.server.poll_read_ready(cx).is_pending() {
+            if self.server.poll_readable(cx).is_pending() {
                 return None;
             }
             self.download.buffer = Some(Buffer::take());
         }
         let buffer = self.download.buffer.as_mut().expect("taken above");
-        let mut read = ReadBuf::new(&mut buffer[start..]);
-        match std::pin::Pin::new(&mut *self.server).poll_read(cx, &mut read) {
+        match self.server.poll_read(cx, &mut buffer[start..]) {
             Poll::Pending => {
                 if start == 0 {
                     self.download.buffer = None;
                 }
                 None
             }
-            Poll::Ready(Ok(())) => Some(Ok(read.filled().len())),
-            Poll::Ready(Err(error)) => Some(Err(error)),
+            Poll::Ready(read) => Some(read),
         }
     }
 
@@ -172,6 +169,9 @@ impl Exchange<'_> {
 
     /// Reads more of the answer's body; `false` when there is nothing to read yet.
     fn read_answer_body(&mut self, cx: &mut Context<'_>) -> Result<bool, ProxyError> {
+        if self.client.stream.poll_writable(cx).is_pending() {
+            return Ok(false);
+        }
         let read = match self.read_server(cx, 0) {
             None => return Ok(false),
             Some(Ok(0)) => return self.server_finished(),

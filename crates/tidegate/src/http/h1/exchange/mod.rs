@@ -18,6 +18,7 @@ use super::body::FirstBody;
 use super::response_head::Reframing;
 use super::{Active, Client};
 use crate::error::ProxyError;
+use crate::http::stream::Stream;
 use crate::path::facts::AnswerHook;
 use crate::worker::{Buffer, Worker};
 use download::Download;
@@ -25,7 +26,6 @@ use policy::model::{Bounds, Timeouts};
 use std::ops::Range;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
-use tokio::net::TcpStream;
 use upload::Upload;
 use wire::h1::Framing;
 
@@ -95,7 +95,7 @@ pub struct Tally {
 pub struct Exchange<'a> {
     client: &'a mut Client,
     active: &'a mut Active,
-    server: &'a mut TcpStream,
+    server: &'a mut Stream,
     terms: Terms<'a>,
     tally: &'a mut Tally,
     upload: Upload,
@@ -114,7 +114,7 @@ impl<'a> Exchange<'a> {
     pub fn new(
         client: &'a mut Client,
         active: &'a mut Active,
-        server: &'a mut TcpStream,
+        server: &'a mut Stream,
         terms: Terms<'a>,
         tally: &'a mut Tally,
         body: &FirstBody,
@@ -202,8 +202,9 @@ impl<'a> Exchange<'a> {
         let writes_to_client = !self.active.answer.is_empty()
             || !self.download.segment.is_empty()
             || self.client.stream.holds_back();
-        let writes_to_server =
-            self.upload.head_sent < self.active.request_out.len() || !self.upload.segment.is_empty();
+        let writes_to_server = self.upload.head_sent < self.active.request_out.len()
+            || !self.upload.segment.is_empty()
+            || self.server.holds_back();
         if writes_to_client {
             ProxyError::ClientStalled
         } else if writes_to_server {
@@ -228,7 +229,10 @@ impl<'a> Exchange<'a> {
         Failure {
             // A part of an interim answer cannot be taken back either.
             answered: self.download.answered || self.download.head_sent > 0,
-            replayable: by_server && !self.download.heard && self.upload.is_harmless(self.active.head.method),
+            replayable: by_server
+                && !self.download.heard
+                && (self.upload.is_harmless(self.active.head.method)
+                    || (self.upload.at_hand && self.server.is_unprocessed())),
             looks_complete: self.download.answered && self.ends_by_closing(),
             error,
         }

@@ -4,7 +4,6 @@ use super::Exchange;
 use crate::error::ProxyError;
 use crate::http::h1::BodyState;
 use crate::http::h1::body::{BodyReader, FirstBody};
-use crate::http::stream::poll_write_two;
 use std::ops::Range;
 use std::task::{Context, Poll};
 use wire::h1::Method;
@@ -66,7 +65,7 @@ impl Exchange<'_> {
             let head = &self.active.request_out[self.upload.head_sent..];
             let segment = &self.active.input[self.upload.segment.clone()];
             if !head.is_empty() || !segment.is_empty() {
-                match poll_write_two(self.server, cx, head, segment) {
+                match self.server.poll_write(cx, head, segment) {
                     Poll::Pending => return Ok(()),
                     Poll::Ready(Ok(written)) if written > 0 => {
                         let of_head = written.min(head.len());
@@ -82,7 +81,18 @@ impl Exchange<'_> {
                         self.upload.finished = true;
                     }
                 }
-            } else if self.upload.body.is_done() {
+                continue;
+            }
+            match self.server.poll_flush(cx) {
+                Poll::Pending => return Ok(()),
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(_)) => {
+                    self.upload.broken = true;
+                    self.upload.finished = true;
+                    continue;
+                }
+            }
+            if self.upload.body.is_done() {
                 self.upload.finished = true;
                 self.moved = true;
             } else if !self.read_body(cx)? {

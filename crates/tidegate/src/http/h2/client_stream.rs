@@ -1,0 +1,148 @@
+//! A client's request on a stream of its own.
+
+use super::io::Wire;
+use super::sink::Sink;
+use super::source::{Shape, Source};
+use super::{Translated, into_io};
+use bytes::Bytes;
+use h2::server::SendResponse;
+use h2::{Reason, RecvStream};
+use std::io;
+use std::task::{Context, Poll, ready};
+use wire::h1::{FIELDS_MAX, Framing, HeadLimits, Method, ResponseHead};
+
+/// What we have written ourselves is as long as it is.
+const LIMITS: HeadLimits = HeadLimits { bytes: u32::MAX, fields: FIELDS_MAX as u16 };
+
+/// One request of an HTTP/2 client: its body is read, its answer written.
+pub struct ClientStream {
+    wire: Wire,
+    respond: SendResponse<Bytes>,
+    body: Source,
+    /// `None` until the final head was written.
+    answer: Option<Sink>,
+    /// Whether the request was a HEAD.
+    method: Method,
+    /// Whether the stream is, or may become, a tunnel.
+    tunnel: bool,
+    head: ResponseHead,
+}
+
+impl ClientStream {
+    /// Of a request whose head was read. `tunnel` for an extended CONNECT.
+    pub fn new(
+        wire: Wire,
+        respond: SendResponse<Bytes>,
+        body: RecvStream,
+        shape: Shape,
+        method: Method,
+        tunnel: bool,
+    ) -> ClientStream {
+        let body = Source::new(body, shape);
+        ClientStream { wire, respond, body, answer: None, method, tunnel, head: ResponseHead::new() }
+    }
+
+    /// Takes the heads at the start of `text`; returns how many bytes they have.
+    fn write_heads(&mut self, text: &[u8]) -> io::Result<usize> {
+        let mut taken = 0;
+        while self.answer.is_none() && taken < text.len() {
+            self.head.reset();
+            let whole = self.head.parse(&text[taken..], LIMITS, self.method).map_err(io::Error::other)?;
+            if !whole {
+                return Err(io::ErrorKind::InvalidData.into());
+            }
+            let end = taken + self.head.length as usize;
+            let head = Bytes::copy_from_slice(&text[taken..end]);
+            taken = end;
+            let response = wire::h2::response(&self.head, &head).map_err(io::Error::other)?;
+            if response.status().is_informational() {
+                self.respond.send_informational(response).map_err(into_io)?;
+                continue;
+            }
+            let framing = if self.head.status == 101 { Framing::Close } else { self.head.framing };
+            let ends = matches!(framing, Framing::None | Framing::Length(0));
+            let stream = self.respond.send_response(response, ends).map_err(into_io)?;
+            self.answer = Some(Sink::new(stream, framing, ends));
+        }
+        Ok(taken)
+    }
+
+    /// Ready with an error when the client has given the request up.
+    fn poll_given_up(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let reset = match &mut self.answer {
+            Some(answer) => answer.poll_reset(cx),
+            None => self.respond.poll_reset(cx),
+        };
+        reset.map(|_| Err(io::ErrorKind::ConnectionReset.into()))
+    }
+}
+
+impl Translated for ClientStream {
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match self.body.poll_fill(cx) {
+            Poll::Ready(Ok(false)) if !self.tunnel => self.poll_given_up(cx).map(|_| ()),
+            ready => ready.map(|_| ()),
+        }
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        if ready!(self.body.poll_fill(cx)).map_err(into_io)? {
+            return Poll::Ready(self.body.read(buffer));
+        }
+        // The end of a request says nothing of the stream; the end of a tunnel's one half does.
+        if self.tunnel { Poll::Ready(Ok(0)) } else { self.poll_given_up(cx) }
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, first: &[u8], second: &[u8]) -> Poll<io::Result<usize>> {
+        ready!(self.poll_flush(cx))?;
+        let heads = self.write_heads(first)?;
+        if let Some(answer) = &mut self.answer {
+            answer.push(&first[heads..], second)?;
+            if let Poll::Ready(result) = self.poll_flush(cx) {
+                result?;
+            }
+        }
+        Poll::Ready(Ok(first.len() + second.len()))
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some(answer) = &mut self.answer else { return Poll::Ready(Ok(())) };
+        let handed_over = answer.poll_hand_over(cx).map_err(into_io);
+        match answer.take_sent() {
+            0 => {}
+            sent => self.wire.sent(sent),
+        }
+        handed_over
+    }
+
+    fn holds_back(&self) -> bool {
+        self.answer.as_ref().is_some_and(Sink::holds_back)
+    }
+
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_flush(cx))?;
+        if let (true, Some(answer)) = (self.tunnel, &mut self.answer) {
+            answer.close();
+        }
+        self.poll_flush(cx)
+    }
+
+    fn poll_writable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.answer.as_mut().map_or(Poll::Ready(()), |answer| answer.poll_writable(cx))
+    }
+
+    fn is_unprocessed(&self) -> bool {
+        false
+    }
+}
+
+/// Whatever ends before its answer has is cut, and shows it.
+impl Drop for ClientStream {
+    fn drop(&mut self) {
+        match &mut self.answer {
+            Some(answer) if answer.has_ended() => {}
+            Some(answer) => answer.reset(Reason::INTERNAL_ERROR),
+            None => self.respond.send_reset(Reason::INTERNAL_ERROR),
+        }
+    }
+}

@@ -1,0 +1,326 @@
+//! One client's connection of HTTP/2: its settings, its streams, and the way out.
+//!
+//! Each request is a task of its own, which sees nothing of the others. The task here moves frames: it accepts
+//! streams, writes what all of them have to say at once, and ends the connection when it is idle, drained or abusive.
+
+use super::client_stream::ClientStream;
+use super::flood::{Flood, FrameWatch};
+use super::io::Wire;
+use super::source::Shape;
+use crate::error::ProxyError;
+use crate::http::h1::{AddressText, BodyState, Client};
+use crate::http::stream::Stream;
+use crate::path;
+use crate::worker::{Timer, Worker};
+use base64::Engine as _;
+use bytes::Bytes;
+use h2::server::{Connection, SendResponse};
+use h2::{Reason, RecvStream};
+use http::Request;
+use std::cell::{Cell, RefCell};
+use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+use wire::h1::{HeadError, HeadLimits, Method};
+use wire::h2::{Asked, RequestText};
+
+/// What a client may send on one stream before it is read.
+const STREAM_WINDOW: u32 = 256 * 1024;
+
+/// On all streams together: the most that requests which nobody reads hold in memory.
+const CONNECTION_WINDOW: u32 = 1024 * 1024;
+
+/// Bytes of an answer's body that wait in the codec, each stream's, for the socket.
+const SEND_BUFFER: usize = 64 * 1024;
+
+/// Streams that we reset because of what the client did, in a connection's life.
+const PROVOKED_RESETS_MAX: usize = 500;
+
+/// How long the last frames may take to be sent, and read.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// Bytes that a client may go on sending after it was told that nobody listens.
+const FAREWELL_BYTES_MAX: usize = 1 << 20;
+
+/// No time-out: while there are requests, each has its own.
+const NOT_SOON: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// Who is at the other end, for each of its requests.
+#[derive(Clone, Copy)]
+struct Peer {
+    address: SocketAddr,
+    text: AddressText,
+    listener: usize,
+    tls: bool,
+}
+
+/// How many requests are on their way.
+#[derive(Default)]
+struct Open {
+    count: Cell<usize>,
+    /// The connection's task, which wants to know of the last one.
+    waker: RefCell<Option<Waker>>,
+}
+
+/// Counts a request until it is dropped.
+struct OpenStream(Rc<Open>);
+
+impl OpenStream {
+    fn new(open: &Rc<Open>) -> OpenStream {
+        open.count.set(open.count.get() + 1);
+        OpenStream(Rc::clone(open))
+    }
+}
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        self.0.count.set(self.0.count.get() - 1);
+        if self.0.count.get() == 0
+            && let Some(waker) = self.0.waker.borrow_mut().take()
+        {
+            waker.wake();
+        }
+    }
+}
+
+/// Serves a connection that speaks HTTP/2, of which `early` was read already, until it ends.
+pub async fn run(worker: Rc<Worker>, client: Client, early: Vec<u8>) {
+    let Client { stream, timer, peer, peer_text, listener, tls } = client;
+    let rules = &worker.policy().listeners[listener];
+    let wire = Wire::new(stream, early, Some(FrameWatch::new(Rc::clone(&worker.wheel))));
+    timer.arm(rules.timeouts.head);
+    let mut hello = h2::server::Builder::new();
+    hello
+        .initial_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_header_list_size(rules.bounds.head_bytes)
+        .max_concurrent_streams(rules.bounds.streams)
+        .max_send_buffer_size(SEND_BUFFER)
+        .max_local_error_reset_streams(Some(PROVOKED_RESETS_MAX))
+        .enable_connect_protocol();
+    let connection = {
+        let mut handshake = hello.handshake::<_, Bytes>(wire.clone());
+        poll_fn(|cx| {
+            if let Poll::Ready(result) = Pin::new(&mut handshake).poll(cx) {
+                return Poll::Ready(result.ok());
+            }
+            let lost = matches!(wire.poll_drain(cx), Poll::Ready(Err(_)));
+            if lost || worker.is_stopping() || timer.poll_due(cx).is_ready() {
+                return Poll::Ready(None);
+            }
+            Poll::Pending
+        })
+        .await
+    };
+    if let Some(connection) = connection {
+        let mut serving = Serving {
+            worker: &worker,
+            connection,
+            wire: &wire,
+            timer: &timer,
+            peer: Peer { address: peer, text: peer_text, listener, tls },
+            open: Rc::default(),
+            idle: false,
+            leaving: false,
+        };
+        timer.arm(rules.timeouts.idle);
+        poll_fn(|cx| serving.poll(cx)).await;
+    }
+    farewell(&wire, &timer).await;
+}
+
+/// A connection with its settings exchanged.
+struct Serving<'a> {
+    worker: &'a Rc<Worker>,
+    connection: Connection<Wire, Bytes>,
+    wire: &'a Wire,
+    timer: &'a Timer,
+    peer: Peer,
+    open: Rc<Open>,
+    /// No request is on its way, and the time for that is running.
+    idle: bool,
+    /// The client was told that no more requests are taken.
+    leaving: bool,
+}
+
+impl Serving<'_> {
+    /// Ready when the connection has ended.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let ended = self.poll_accept(cx);
+            if let Some(flood) = self.wire.flood().filter(|_| !ended) {
+                self.worker.note_flood(flood, self.peer.address);
+                self.connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+                // Writes the GOAWAY; whatever else there is does not matter any more.
+                let _ = self.connection.poll_closed(cx);
+                return Poll::Ready(());
+            }
+            let lost = matches!(self.wire.poll_drain(cx), Poll::Ready(Err(_)));
+            if ended || lost || self.worker.is_stopping() {
+                return Poll::Ready(());
+            }
+            if !self.leaving && self.worker.closes_idle() {
+                self.leave();
+                continue;
+            }
+            return self.poll_idle(cx);
+        }
+    }
+
+    /// Takes the requests that are there; whether the connection has ended.
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> bool {
+        loop {
+            match self.connection.poll_accept(cx) {
+                Poll::Pending => return false,
+                Poll::Ready(None) => return true,
+                Poll::Ready(Some(Ok((request, respond)))) => {
+                    self.idle = false;
+                    let stream = serve(
+                        Rc::clone(self.worker),
+                        self.peer,
+                        self.wire.clone(),
+                        OpenStream::new(&self.open),
+                        request,
+                        respond,
+                    );
+                    // Allocation: one a request, for its task.
+                    tokio::task::spawn_local(stream);
+                }
+                Poll::Ready(Some(Err(error))) => {
+                    match flood_of(&error) {
+                        Some(flood) => self.worker.note_flood(flood, self.peer.address),
+                        None => tracing::debug!(%error, "a connection of HTTP/2 has ended"),
+                    }
+                    return true;
+                }
+            }
+        }
+    }
+
+    fn leave(&mut self) {
+        self.leaving = true;
+        self.connection.graceful_shutdown();
+    }
+
+    /// Ready when a connection without requests has been so for long.
+    fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.open.count.get() > 0 {
+            *self.open.waker.borrow_mut() = Some(cx.waker().clone());
+            // Wakes this task for a drain too.
+            self.timer.arm(NOT_SOON);
+            let _ = self.timer.poll_due(cx);
+            return Poll::Pending;
+        }
+        if !std::mem::replace(&mut self.idle, true) {
+            let idle = self.worker.policy().listeners[self.peer.listener].timeouts.idle;
+            self.timer.arm(if self.leaving { FAREWELL } else { idle });
+        }
+        if self.timer.poll_due(cx).is_pending() {
+            return Poll::Pending;
+        }
+        if !self.leaving {
+            self.leave();
+            self.timer.arm(FAREWELL);
+            let _ = self.connection.poll_closed(cx);
+            let _ = self.wire.poll_drain(cx);
+            return self.timer.poll_due(cx);
+        }
+        Poll::Ready(())
+    }
+}
+
+/// Lets the last frames arrive: were the socket closed with bytes unread, the kernel would send a reset and the client
+/// might never know why.
+async fn farewell(wire: &Wire, timer: &Timer) {
+    timer.arm(FAREWELL);
+    let end = Instant::now() + FAREWELL;
+    let mut left = FAREWELL_BYTES_MAX;
+    poll_fn(|cx| {
+        if timer.poll_due(cx).is_ready() || Instant::now() > end {
+            return Poll::Ready(());
+        }
+        wire.poll_part(cx, &mut left)
+    })
+    .await;
+}
+
+/// What kind of abuse the library has seen, by the words that it sends with GOAWAY.
+fn flood_of(error: &h2::Error) -> Option<Flood> {
+    if !error.is_go_away() || !error.is_library() || error.reason() != Some(Reason::ENHANCE_YOUR_CALM) {
+        return None;
+    }
+    let text = error.to_string();
+    let known = [
+        ("too_many_resets", Flood::RapidReset),
+        ("too_many_internal_resets", Flood::ProvokedResets),
+        ("too_many_continuations", Flood::Continuation),
+        ("header_list_way_too_large", Flood::HeaderBomb),
+        ("too_many_data_frames", Flood::EmptyData),
+    ];
+    known.iter().find(|(word, _)| text.contains(word)).map(|(_, flood)| *flood)
+}
+
+/// Serves one request.
+async fn serve(
+    worker: Rc<Worker>,
+    peer: Peer,
+    wire: Wire,
+    open: OpenStream,
+    request: Request<RecvStream>,
+    respond: SendResponse<Bytes>,
+) {
+    let mut active = worker.take_active();
+    let (head, body) = request.into_parts();
+    let protocol = head.extensions.get::<h2::ext::Protocol>().map(h2::ext::Protocol::as_str);
+    let key = protocol.map_or_else(String::new, |_| websocket_key(&worker));
+    let has_body = !body.is_end_stream();
+    let asked = Asked { has_body, protocol, websocket_key: key.as_bytes() };
+    let written = wire::h2::write_request(&head, asked, &mut active.input);
+    let shape = match written {
+        Ok(RequestText { chunked: true, .. }) => Shape::Chunked,
+        _ => Shape::Plain,
+    };
+    let method = Method::of(head.method.as_str().as_bytes());
+    let stream = ClientStream::new(wire, respond, body, shape, method, protocol.is_some());
+    drop(head);
+    let mut client = Client {
+        stream: Stream::Translated(Box::new(stream)),
+        timer: worker.wheel.timer(),
+        peer: peer.address,
+        peer_text: peer.text,
+        listener: peer.listener,
+        tls: peer.tls,
+    };
+    active.body = BodyState::Unread;
+    active.head.reset();
+    let bounds = &worker.policy().listeners[peer.listener].bounds;
+    let limits = HeadLimits { bytes: bounds.head_bytes, fields: bounds.fields };
+    let parsed = written.and_then(|text| {
+        active.filled = text.length;
+        match active.head.parse(&active.input[..text.length], limits)? {
+            true => Ok(()),
+            false => Err(HeadError::Malformed),
+        }
+    });
+    // What becomes of the stream follows from how far its answer has come; the connection goes on either way.
+    match parsed {
+        Ok(()) => path::serve(&worker, &mut client, &mut active).await,
+        Err(error) => path::refuse(&worker, &mut client, &mut active, ProxyError::RequestHead(error)).await,
+    };
+    drop(client);
+    drop(open);
+    worker.give_active(active);
+}
+
+/// RFC 6455 section 4.1: sixteen bytes by chance.
+fn websocket_key(worker: &Worker) -> String {
+    let mut dice = worker.dice.borrow_mut();
+    let mut bytes = [0; 16];
+    for byte in &mut bytes {
+        *byte = dice.below(256) as u8;
+    }
+    base64::engine::general_purpose::STANDARD.encode(bytes)
+}

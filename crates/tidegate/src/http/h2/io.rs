@@ -1,0 +1,179 @@
+//! The bytes below a connection of HTTP/2: many small frames become one `send`.
+//!
+//! The codec flushes after nearly every frame. Here a flush does nothing; frames collect, and the task that drives the
+//! connection [drains](Wire::poll_drain) once each time it has done all it can.
+
+use super::flood::{Flood, FrameWatch};
+use crate::http::stream::Stream;
+use std::cell::RefCell;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// So many bytes are written at once; more than that wait in the codec.
+const COLLECTED_MAX: usize = 64 * 1024;
+
+/// From this size on copying costs more than a call of its own.
+const DIRECT_MIN: usize = 16 * 1024;
+
+/// The stream below, shared by the codec and the task that drives it.
+#[derive(Clone)]
+pub struct Wire(Rc<RefCell<Inner>>);
+
+struct Inner {
+    stream: Stream,
+    /// Frames that are to be written, from `sent` on.
+    collected: Vec<u8>,
+    sent: usize,
+    watch: Option<FrameWatch>,
+    /// What was read when the version was found out.
+    early: Vec<u8>,
+    heard: bool,
+}
+
+impl Wire {
+    /// Over `stream`, of which `early` was read already. `watch` looks at the frames that come in.
+    pub fn new(stream: Stream, early: Vec<u8>, watch: Option<FrameWatch>) -> Wire {
+        let inner = Inner { stream, collected: Vec::new(), sent: 0, watch, early, heard: false };
+        Wire(Rc::new(RefCell::new(inner)))
+    }
+
+    /// Ready when all collected frames are with the kernel.
+    pub fn poll_drain(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.borrow_mut().poll_drain(cx)
+    }
+
+    /// Writes the last frames, says that no more will come, and throws away what the peer still sends, up to `left`
+    /// bytes. Ready when the peer has closed too, or has sent too much.
+    pub fn poll_part(&self, cx: &mut Context<'_>, left: &mut usize) -> Poll<()> {
+        let mut inner = self.0.borrow_mut();
+        if ready!(inner.poll_drain(cx)).is_err() || ready!(inner.stream.poll_shutdown(cx)).is_err() {
+            return Poll::Ready(());
+        }
+        let mut waste = crate::worker::Buffer::take();
+        loop {
+            match ready!(inner.stream.poll_read(cx, &mut waste)) {
+                Ok(read) if read > 0 && read <= *left => *left -= read,
+                _ => return Poll::Ready(()),
+            }
+        }
+    }
+
+    /// Whether frames wait for a peer that does not read.
+    pub fn holds_back(&self) -> bool {
+        let inner = self.0.borrow();
+        inner.sent < inner.collected.len() || inner.stream.holds_back()
+    }
+
+    /// Whether the peer has said anything.
+    pub fn has_heard(&self) -> bool {
+        self.0.borrow().heard
+    }
+
+    /// Takes note of content that was handed over for the peer.
+    pub fn sent(&self, bytes: usize) {
+        if let Some(watch) = &mut self.0.borrow_mut().watch {
+            watch.sent(bytes);
+        }
+    }
+
+    /// The first of the peer's budgets that was overdrawn.
+    pub fn flood(&self) -> Option<Flood> {
+        self.0.borrow().watch.as_ref().and_then(FrameWatch::verdict)
+    }
+}
+
+impl Inner {
+    fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.sent < self.collected.len() {
+            match ready!(self.stream.poll_write(cx, &self.collected[self.sent..], &[]))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                count => self.sent += count,
+            }
+        }
+        self.sent = 0;
+        if self.collected.capacity() > COLLECTED_MAX {
+            self.collected = Vec::new();
+        } else {
+            self.collected.clear();
+        }
+        self.stream.poll_flush(cx)
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, first: &[u8], second: &[u8]) -> Poll<io::Result<usize>> {
+        let count = first.len() + second.len();
+        if self.collected.len() - self.sent + count > COLLECTED_MAX || count >= DIRECT_MIN {
+            ready!(self.poll_drain(cx))?;
+        }
+        if count >= DIRECT_MIN {
+            return self.stream.poll_write(cx, first, second);
+        }
+        self.collected.extend_from_slice(first);
+        self.collected.extend_from_slice(second);
+        Poll::Ready(Ok(count))
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        if self.watch.as_ref().is_some_and(|watch| watch.verdict().is_some()) {
+            // Nothing more is heard; the task ends the connection.
+            return Poll::Pending;
+        }
+        let count = if self.early.is_empty() {
+            ready!(self.stream.poll_read(cx, buffer))?
+        } else {
+            let count = self.early.len().min(buffer.len());
+            buffer[..count].copy_from_slice(&self.early[..count]);
+            self.early.drain(..count);
+            count
+        };
+        self.heard |= count > 0;
+        if let Some(watch) = &mut self.watch {
+            watch.look(&buffer[..count]);
+        }
+        Poll::Ready(Ok(count))
+    }
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let count = ready!(self.0.borrow_mut().poll_read(cx, buffer.initialize_unfilled()))?;
+        buffer.advance(count);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.0.borrow_mut().poll_write(cx, bytes, &[])
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let first = slices.first().map_or(&[][..], |slice| slice);
+        let second = slices.get(1).map_or(&[][..], |slice| slice);
+        self.0.borrow_mut().poll_write(cx, first, second)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut inner = self.0.borrow_mut();
+        ready!(inner.poll_drain(cx))?;
+        inner.stream.poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,232 @@
+//! A request to a server on a stream of its own.
+
+use super::sink::Sink;
+use super::source::{Shape, Source};
+use super::{Translated, into_io};
+use crate::upstream::shared::Lease;
+use base64::Engine as _;
+use bytes::Bytes;
+use h2::Reason;
+use h2::client::ResponseFuture;
+use http::uri::Scheme;
+use http::{HeaderMap, Response, StatusCode};
+use sha1::{Digest, Sha1};
+use std::io;
+use std::task::{Context, Poll, ready};
+use wire::h1::{FIELDS_MAX, Framing, HeadLimits, Method, RequestHead};
+
+/// What we have written ourselves is as long as it is.
+const LIMITS: HeadLimits = HeadLimits { bytes: u32::MAX, fields: FIELDS_MAX as u16 };
+
+/// RFC 6455 section 1.3.
+const WEBSOCKET_GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+/// One request to an HTTP/2 server: the request is written, its answer read.
+pub struct ServerStream {
+    lease: Lease,
+    scheme: Scheme,
+    /// `None` until the head was written.
+    request: Option<Sink>,
+    /// Until the final head has come.
+    response: Option<ResponseFuture>,
+    /// Heads of the answer, from `text_read` on.
+    text: Vec<u8>,
+    text_read: usize,
+    /// After the final head.
+    body: Option<Source>,
+    /// Whether the request was a HEAD.
+    head_only: bool,
+    /// What a WebSocket handshake is accepted with, where one was asked for.
+    accept: Option<String>,
+    unprocessed: bool,
+}
+
+impl ServerStream {
+    /// For a request that is yet to be written.
+    pub fn new(lease: Lease, scheme: Scheme) -> ServerStream {
+        ServerStream {
+            lease,
+            scheme,
+            request: None,
+            response: None,
+            text: Vec::new(),
+            text_read: 0,
+            body: None,
+            head_only: false,
+            accept: None,
+            unprocessed: false,
+        }
+    }
+
+    /// Sends the head at the start of `text`; returns how many bytes it has.
+    fn poll_send_head(&mut self, cx: &mut Context<'_>, text: &[u8]) -> Poll<io::Result<usize>> {
+        let mut head = RequestHead::new();
+        if !head.parse(text, LIMITS).map_err(io::Error::other)? {
+            return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+        }
+        let mut offers = head.values(text, "upgrade").flat_map(wire::field::list);
+        let wants_websocket =
+            head.upgrade && offers.any(|offer| offer.eq_ignore_ascii_case(wire::h2::WEBSOCKET.as_bytes()));
+        if wants_websocket {
+            // What a server can do stands in its first frame.
+            ready!(self.lease.poll_settings(cx));
+        }
+        if let Err(error) = ready!(self.lease.requests.poll_ready(cx)) {
+            return Poll::Ready(Err(self.failed(error)));
+        }
+        // Where the server knows no tunnels it gets a plain GET, as from a proxy that does not upgrade.
+        let extended = wants_websocket && self.lease.requests.is_extended_connect_protocol_enabled();
+        let length = head.length as usize;
+        let whole = Bytes::copy_from_slice(&text[..length]);
+        let mut request =
+            wire::h2::request(&head, &whole, self.scheme.clone(), extended).map_err(io::Error::other)?;
+        let mut framing = head.framing;
+        if extended {
+            request.extensions_mut().insert(h2::ext::Protocol::from_static(wire::h2::WEBSOCKET));
+            framing = Framing::Close;
+            self.accept = head.values(text, "sec-websocket-key").next().map(accept_key);
+        }
+        let ends = matches!(framing, Framing::None | Framing::Length(0));
+        self.head_only = head.method == Method::Head;
+        match self.lease.requests.send_request(request, ends) {
+            Ok((response, stream)) => {
+                self.response = Some(response);
+                self.request = Some(Sink::new(stream, framing, ends));
+                Poll::Ready(Ok(length))
+            }
+            Err(error) => Poll::Ready(Err(self.failed(error))),
+        }
+    }
+
+    /// Ready when there is something to read (`true`), or never will be (`false`).
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, h2::Error>> {
+        loop {
+            if self.text_read < self.text.len() {
+                return Poll::Ready(Ok(true));
+            }
+            if let Some(body) = &mut self.body {
+                return body.poll_fill(cx);
+            }
+            let Some(response) = &mut self.response else { return Poll::Pending };
+            self.text.clear();
+            self.text_read = 0;
+            if let Poll::Ready(Some(interim)) = response.poll_informational(cx) {
+                let interim = interim?;
+                wire::h2::response_text(interim.status(), interim.headers(), true, true, &mut self.text);
+                continue;
+            }
+            let (parts, body) = ready!(std::pin::Pin::new(response).poll(cx))?.into_parts();
+            self.response = None;
+            let ends = body.is_end_stream();
+            let shape = self.put_head(&Response::from_parts(parts, ()), ends);
+            self.body = Some(Source::new(body, shape));
+        }
+    }
+
+    fn put_head(&mut self, head: &Response<()>, ends: bool) -> Shape {
+        let (status, fields): (StatusCode, &HeaderMap) = (head.status(), head.headers());
+        if let Some(accept) = self.accept.take_if(|_| status.is_success()) {
+            wire::h2::switching_text(fields, accept.as_bytes(), &mut self.text);
+            return Shape::Plain;
+        }
+        let bare = self.head_only || matches!(status.as_u16(), 204 | 304);
+        match wire::h2::response_text(status, fields, ends, bare, &mut self.text) {
+            true => Shape::Chunked,
+            false => Shape::Plain,
+        }
+    }
+
+    /// Takes note of what kind of failure it was.
+    fn failed(&mut self, error: h2::Error) -> io::Error {
+        // RFC 9113 section 8.7: refused, or beyond the last stream that GOAWAY names.
+        self.unprocessed |= (error.is_reset() && error.reason() == Some(Reason::REFUSED_STREAM))
+            || (error.is_go_away() && error.is_remote());
+        into_io(error)
+    }
+}
+
+impl Translated for ServerStream {
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        // An error is found again by the read that follows.
+        self.poll_fill(cx).map(|_| ())
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        match ready!(self.poll_fill(cx)) {
+            Ok(true) => {}
+            Ok(false) => return Poll::Ready(Ok(0)),
+            Err(error) => return Poll::Ready(Err(self.failed(error))),
+        }
+        let text = &self.text[self.text_read..];
+        let count = text.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&text[..count]);
+        self.text_read += count;
+        // What follows a head goes with it where it is there already.
+        if count < buffer.len()
+            && let Some(body) = &mut self.body
+            && let Poll::Ready(Ok(true)) = body.poll_fill(cx)
+        {
+            return Poll::Ready(body.read(&mut buffer[count..]).map(|more| count + more));
+        }
+        Poll::Ready(Ok(count))
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, first: &[u8], second: &[u8]) -> Poll<io::Result<usize>> {
+        ready!(self.poll_flush(cx))?;
+        let head = match &self.request {
+            Some(_) => 0,
+            None => ready!(self.poll_send_head(cx, first))?,
+        };
+        if let Some(request) = &mut self.request {
+            request.push(&first[head..], second)?;
+            if let Poll::Ready(Err(error)) = request.poll_hand_over(cx) {
+                return Poll::Ready(Err(self.failed(error)));
+            }
+        }
+        Poll::Ready(Ok(first.len() + second.len()))
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some(request) = &mut self.request else { return Poll::Ready(Ok(())) };
+        match ready!(request.poll_hand_over(cx)) {
+            Ok(()) => Poll::Ready(Ok(())),
+            Err(error) => Poll::Ready(Err(self.failed(error))),
+        }
+    }
+
+    fn holds_back(&self) -> bool {
+        self.request.as_ref().is_some_and(Sink::holds_back)
+    }
+
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_flush(cx))?;
+        if let Some(request) = &mut self.request {
+            request.close();
+        }
+        self.poll_flush(cx)
+    }
+
+    fn poll_writable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.request.as_mut().map_or(Poll::Ready(()), |request| request.poll_writable(cx))
+    }
+
+    fn is_unprocessed(&self) -> bool {
+        self.unprocessed
+    }
+}
+
+/// RFC 6455 section 4.2.2.
+fn accept_key(key: &[u8]) -> String {
+    let digest = Sha1::new().chain_update(key).chain_update(WEBSOCKET_GUID).finalize();
+    base64::engine::general_purpose::STANDARD.encode(digest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_of_rfc_6455() {
+        assert_eq!(accept_key(b"dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    }
+}

@@ -1,0 +1,17 @@
+//! HTTP/2 messages as HTTP/1.1 text, and back.
+//!
+//! Inside, every message is HTTP/1.1 text: what an HTTP/2 peer says is written as text, then read by the same strict
+//! gate as everything else ([`h1`](crate::h1)). So nothing that the gate refuses can be made out of an HTTP/2 message,
+//! and no rule sees a difference between versions. Framing, HPACK and flow control are the `h2` crate's.
+
+mod from_text;
+mod to_text;
+
+pub use from_text::{TextError, request, response, trailers};
+pub use to_text::{
+    Asked, RequestText, WEBSOCKET, response_text, switching_text, trailers_text, write_request,
+};
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
