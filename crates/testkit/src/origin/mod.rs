@@ -104,6 +104,8 @@ impl Origin {
 
     fn launch(name: &str, address: SocketAddr, tls: Option<TlsAcceptor>) -> io::Result<Origin> {
         let listener = TcpListener::bind(address)?;
+        // The 128 of the standard library are fewer than what an attack has connected to at once.
+        socket2::SockRef::from(&listener).listen(1024)?;
         let address = listener.local_addr()?;
         listener.set_nonblocking(true)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
