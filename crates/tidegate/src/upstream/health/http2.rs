@@ -43,7 +43,7 @@ pub async fn ask<T>(
         biased;
         answer = &mut asking => {
             // Its handles are gone: one turn is enough to take leave.
-            poll_fn(|cx| Poll::Ready(drop(connection.as_mut().poll(cx)))).await;
+            let _ = poll_fn(|cx| Poll::Ready(connection.as_mut().poll(cx))).await;
             answer
         }
         // What came before the end is there to be read; the cause of the end says more than its consequences.
