@@ -6,6 +6,7 @@
 
 pub mod client;
 pub mod exchange;
+pub mod frames;
 pub mod load;
 pub mod message;
 pub mod origin;

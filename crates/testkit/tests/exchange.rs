@@ -371,6 +371,18 @@ fn websockets_are_opened_and_closed() {
 }
 
 #[test]
+fn websockets_may_be_declined() {
+    each(|pair, _| {
+        let mut connection = pair.connect();
+        let answer = connection.start(Request::websocket("/status/403")).answer();
+        assert_eq!(
+            (answer.status(), answer.text().as_str(), answer.is_complete()),
+            (403, "status 403\n", true)
+        );
+    });
+}
+
+#[test]
 fn an_answer_of_grpc_may_be_only_trailers() {
     each(|pair, _| {
         let answer = pair.ask(Request::post("/grpc/5", "").field("te", "trailers"));
@@ -387,7 +399,7 @@ fn requests_may_be_shorter_than_they_say() {
         if transport.is_h2() {
             assert_eq!(answer.ending, Ending::Reset(1));
         }
-        assert_eq!(pair.origin.in_flight(), 0);
+        wait_for("the end of it", || pair.origin.in_flight() == 0);
     });
 }
 
