@@ -6,9 +6,11 @@
 //! Everything blocks, and nothing for longer than [`LIMIT`]. Sending goes on in the background while the answer is
 //! read; whoever reads slowly is a slow reader all the way to the server.
 //!
-//! [`crate::client`] is for those who want to see every byte of HTTP/1.
+//! [`crate::client`] is for those who want to see every byte of HTTP/1, [`frames`] for those who write their own of
+//! HTTP/2.
 
 mod answer;
+pub mod frames;
 mod h1;
 mod h2;
 mod request;
@@ -106,6 +108,12 @@ impl To {
         };
         let scheme = if self.transport.is_tls() { "https" } else { "http" };
         Ok(Connection { way, wire, scheme })
+    }
+
+    async fn stream(&self) -> io::Result<Stream> {
+        let stream = TcpStream::connect(self.address).await?;
+        stream.set_nodelay(true)?;
+        if self.transport.is_tls() { self.secured(stream).await } else { Ok(Stream::plain(stream)) }
     }
 
     async fn secured(&self, stream: TcpStream) -> io::Result<Stream> {

@@ -5,6 +5,7 @@ use crate::support::{Tidegate, wait_for};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::OnceLock;
+use testkit::exchange::frames::Raw;
 use testkit::exchange::{Answer, Connection, Request, To, Transport};
 use testkit::origin::Origin;
 
@@ -171,6 +172,12 @@ impl Running {
         self.to.connect().unwrap()
     }
 
+    /// A new connection of HTTP/2 whose frames are ours.
+    #[track_caller]
+    pub fn connect_raw(&self) -> Raw {
+        self.to.connect_raw().unwrap()
+    }
+
     /// Whether a new connection is taken.
     pub fn accepts(&self) -> bool {
         self.to.connect().is_ok()
@@ -203,6 +210,8 @@ impl Running {
         let old = self.origins.remove(0);
         let (name, address) = (old.name.clone(), old.address);
         old.stop();
+        // A process that is being started by another case holds all our sockets for a moment.
+        wait_for("the address to be free", || TcpListener::bind(address).is_ok());
         self.origins.insert(0, origin(self.pairing, &self.certificates, &name, address));
     }
 

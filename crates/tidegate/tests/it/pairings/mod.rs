@@ -14,6 +14,7 @@ mod failures;
 mod fields;
 mod framing;
 mod interim;
+mod malformed;
 mod retries;
 mod routing;
 mod timeouts;
@@ -104,7 +105,7 @@ impl Case {
 }
 
 fn cases() -> impl Iterator<Item = &'static Case> {
-    let parts: [&[Case]; 10] = [
+    let parts: [&[Case]; 11] = [
         framing::CASES,
         bodies::CASES,
         interim::CASES,
@@ -113,6 +114,7 @@ fn cases() -> impl Iterator<Item = &'static Case> {
         retries::CASES,
         routing::CASES,
         fields::CASES,
+        malformed::CASES,
         connections::CASES,
         tunnels::CASES,
     ];

@@ -152,7 +152,10 @@ fn hosts(running: &mut Running) {
 fn own_answers(running: &mut Running) {
     let mut connection = running.connect();
     for _ in 0..2 {
-        let answer = connection.ask(Request::post("/old/x/y?z=1", "a body that nobody reads"));
+        // Over a connection of its own: with HTTP/1 it may have to end, as nobody reads the body.
+        let answer = running.ask(Request::post("/old/x/y?z=1", "a body that nobody reads"));
+        assert_eq!((answer.status(), answer.value("location")), (301, Some("/new/x/y?z=1")));
+        let answer = connection.ask(Request::get("/old/x/y?z=1"));
         assert_eq!((answer.status(), answer.value("location")), (301, Some("/new/x/y?z=1")));
         let answer = connection.ask(Request::get("/gone"));
         assert_eq!((answer.status(), answer.text().as_str()), (410, "gone for a.example"));

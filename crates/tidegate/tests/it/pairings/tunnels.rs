@@ -18,7 +18,7 @@ pub const CASES: &[Case] = &[
     Case::own("a websocket may begin a session", STICKY, session),
 ];
 
-const IDLE: Plan = Plan { more: "timeouts: { idle: 200ms }", ..Plan::ONE };
+const IDLE: Plan = Plan { more: "timeouts: { idle: 400ms }", ..Plan::ONE };
 const STICKY: Plan = Plan { pool: ", sticky: cookie", ..Plan::THREE };
 
 /// Opens one.
@@ -100,8 +100,8 @@ fn server_killed(running: &mut Running) {
 fn idle(running: &mut Running) {
     let mut connection = running.connect();
     let mut exchange = open(running, &mut connection);
-    for _ in 0..6 {
-        std::thread::sleep(Duration::from_millis(50));
+    for _ in 0..8 {
+        std::thread::sleep(Duration::from_millis(60));
         echoes(&mut exchange, b"traffic keeps it open");
     }
     match exchange.event() {
