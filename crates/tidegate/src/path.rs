@@ -153,8 +153,8 @@ fn decide<'p>(
 enum Attempt {
     /// It is over, well or not.
     Done(After),
-    /// It did no harm, and another may do better.
-    Again(ProxyError),
+    /// It did no harm, and another may do better; whether the server has said so itself.
+    Again(ProxyError, bool),
 }
 
 /// A server, and what leads to it.
@@ -182,7 +182,7 @@ struct Tries {
     count: u32,
     /// Of these, the ones that count against [`ATTEMPTS_MAX`].
     costly: u32,
-    /// Of these, the ones over kept connections that were closed meanwhile.
+    /// Of these, the ones over kept connections that were closed meanwhile, and those that servers have not looked at.
     stale: u32,
     /// When the last one failed, from the request's start on; the next one begins then.
     last_failed: Duration,
@@ -249,10 +249,10 @@ async fn forward(
         let way = Way { pick, timeouts, connection, in_flight };
         match route.attempt(client, active, request, &body, way).await {
             Attempt::Done(after) => return after,
-            Attempt::Again(error) => {
-                if reused && tries.stale < STALE_MAX {
-                    // That a kept connection was closed meanwhile says nothing about its server, but something about the
-                    // others that are kept.
+            Attempt::Again(error, unprocessed) => {
+                if (reused || unprocessed) && tries.stale < STALE_MAX {
+                    // That a kept connection was closed meanwhile, or has had enough of streams, says nothing about its
+                    // server, but something about the others that are kept.
                     tries.stale += 1;
                     worker.idle.clear(worker.server_number(pick));
                 } else {
@@ -358,7 +358,7 @@ impl Route<'_> {
                     self.tunnel(client, active, request, pick, timeouts, connection, (buffer, early)).await;
                 Attempt::Done(after)
             }
-            Err(failure) if failure.replayable => Attempt::Again(failure.error),
+            Err(failure) if failure.replayable => Attempt::Again(failure.error, failure.unprocessed),
             Err(failure) => {
                 drop((connection, in_flight));
                 Attempt::Done(self.fail(client, active, request, pick, failure).await)
