@@ -153,8 +153,14 @@ fn decide<'p>(
 enum Attempt {
     /// It is over, well or not.
     Done(After),
-    /// It did no harm, and another may do better; whether the server has said so itself.
-    Again(ProxyError, bool),
+    /// It did no harm, and another may do better.
+    Again {
+        error: ProxyError,
+        /// What the next attempt begins with.
+        body: FirstBody,
+        /// The server itself has said that it did no harm.
+        unprocessed: bool,
+    },
 }
 
 /// A server, and what leads to it.
@@ -211,7 +217,7 @@ async fn forward(
     let policy = worker.policy();
     let bounds = &facts::bounds(policy, Some(decided), client.listener);
     let route = Route { worker, decided, target, bounds };
-    let body = match FirstBody::read(active, bounds, &mut request.tally) {
+    let mut body = match FirstBody::read(active, bounds, &mut request.tally) {
         Ok(body) => body,
         Err(error) => {
             return respond::failure(worker, client, active, request, Some(decided), None, &error).await;
@@ -249,7 +255,8 @@ async fn forward(
         let way = Way { pick, timeouts, connection, in_flight };
         match route.attempt(client, active, request, &body, way).await {
             Attempt::Done(after) => return after,
-            Attempt::Again(error, unprocessed) => {
+            Attempt::Again { error, body: at_hand, unprocessed } => {
+                body = at_hand;
                 if (reused || unprocessed) && tries.stale < STALE_MAX {
                     // That a kept connection was closed meanwhile, or has had enough of streams, says nothing about its
                     // server, but something about the others that are kept.
@@ -358,7 +365,9 @@ impl Route<'_> {
                     self.tunnel(client, active, request, pick, timeouts, connection, (buffer, early)).await;
                 Attempt::Done(after)
             }
-            Err(failure) if failure.replayable => Attempt::Again(failure.error, failure.unprocessed),
+            Err(Failure { body: Some(body), error, unprocessed, .. }) => {
+                Attempt::Again { error, body, unprocessed }
+            }
             Err(failure) => {
                 drop((connection, in_flight));
                 Attempt::Done(self.fail(client, active, request, pick, failure).await)

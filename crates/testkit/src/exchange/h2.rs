@@ -24,7 +24,9 @@ pub(super) struct Connection {
 
 impl Connection {
     pub async fn open(wire: Wire) -> io::Result<Connection> {
-        let (send, connection) = client::handshake(wire).await.map_err(io::Error::other)?;
+        // As browsers do: what one answer leaves unread must not hold up the others.
+        let hello = client::Builder::new().initial_connection_window_size(16 << 20).handshake(wire).await;
+        let (send, connection) = hello.map_err(io::Error::other)?;
         let (end, ended) = watch::channel(None);
         runtime::handle().spawn(async move {
             let ending = match connection.await {

@@ -81,7 +81,8 @@ fn side_by_side(running: &Running) {
     // Nor does one that nobody reads hold up the others.
     let mut unread = connection.start(Request::get("/size/500000"));
     assert_eq!(unread.head().map(|head| head.status), Some(200));
-    assert_eq!(connection.ask(Request::post("/x", "abc")).json()["body_length"], 3);
+    let other = connection.ask(Request::post("/x", "abc"));
+    assert_eq!(other.json()["body_length"], 3, "{other:?}");
     assert!(unread.answer().body == pattern(500_000));
     finish(waiting);
 }

@@ -37,7 +37,18 @@ const CLIENTS: [Transport; 4] = [Transport::H1, Transport::H1Tls, Transport::H2c
 const SERVERS: [Transport; 3] = [Transport::H1, Transport::H2c, Transport::H2];
 
 /// The pairings that the product can do.
-const ON: &[(Transport, Transport)] = &[(Transport::H1, Transport::H1), (Transport::H1Tls, Transport::H1)];
+const ON: &[(Transport, Transport)] = &[
+    (Transport::H1, Transport::H1),
+    (Transport::H1Tls, Transport::H1),
+    (Transport::H2, Transport::H1),
+    (Transport::H2c, Transport::H1),
+    (Transport::H1, Transport::H2),
+    (Transport::H1, Transport::H2c),
+    (Transport::H2, Transport::H2),
+    (Transport::H2, Transport::H2c),
+    (Transport::H2c, Transport::H2),
+    (Transport::H2c, Transport::H2c),
+];
 
 /// How many cases of one pairing run at a time: most of them wait most of the time.
 const THREADS: usize = 4;

@@ -71,9 +71,9 @@ pub struct Failure {
     pub error: ProxyError,
     /// Whether the client has been given a part of the final answer.
     pub answered: bool,
-    /// Whether the same request may be sent to another server, for nothing of it can have been acted upon
-    /// or acting twice does no harm.
-    pub replayable: bool,
+    /// The request's body as another server is to get it; `None` where the request may not be sent again, for it may have
+    /// been acted upon, and acting twice may do harm.
+    pub body: Option<FirstBody>,
     /// The server itself has said that nothing of it was acted upon.
     pub unprocessed: bool,
     /// The client would take a plain close for the end of the answer.
@@ -235,10 +235,11 @@ impl<'a> Exchange<'a> {
         let error = if by_server && self.is_out_of_time() { ProxyError::TotalTimeout } else { error };
         let unheard = matches!(error, ProxyError::ServerClosed) && !self.download.heard;
         let unprocessed = unheard && self.upload.at_hand && self.server.is_unprocessed();
+        let replayable = unprocessed || (unheard && self.upload.is_harmless(self.active.head.method));
         Failure {
+            body: replayable.then(|| self.upload.first_body()),
             // A part of an interim answer cannot be taken back either.
             answered: self.download.answered || self.download.head_sent > 0,
-            replayable: unprocessed || (unheard && self.upload.is_harmless(self.active.head.method)),
             unprocessed,
             looks_complete: self.download.answered && self.ends_by_closing(),
             error,
