@@ -105,7 +105,8 @@ impl Figures {
     }
 }
 
-/// Frames of a small portion, and the pause after each.
+/// Frames of a small portion, and the pause after each: two hostile connections send twenty thousand a second, which is
+/// far below what saturates a processor and far above what anybody honest does.
 const PORTION: (u64, Duration) = (10, Duration::from_millis(1));
 
 impl Subject {
@@ -122,10 +123,20 @@ impl Subject {
         let processor = self.processor(attack, plan)?;
         let (mut quiet, mut beside) = (Vec::new(), Vec::new());
         for _ in 0..extent.rounds {
-            quiet.push(Requests::during(self.address, extent.honest));
-            beside.push(self.beside(attack, extent)?);
+            let (without, with) = self.honest(attack, extent)?;
+            quiet.push(without);
+            beside.push(with);
         }
         Ok(Figures { paced: Paced::of(&paced), memory, processor, quiet, beside })
+    }
+
+    /// Honest requests for a while alone, and for as long beside the attack.
+    ///
+    /// # Errors
+    /// When no hostile connection is to be had.
+    pub fn honest(&self, attack: &Attack, extent: &Extent) -> io::Result<(Served, Served)> {
+        let quiet = Requests::during(self.address, extent.honest);
+        Ok((quiet, self.beside(attack, extent)?))
     }
 
     fn plan(&self, attack: &Attack, extent: &Extent) -> Plan {
@@ -136,7 +147,7 @@ impl Subject {
     fn beside(&self, attack: &Attack, extent: &Extent) -> io::Result<Served> {
         let requests = Requests::start(self.address);
         let plan = Plan { deadline: Instant::now() + extent.honest, ..self.plan(attack, extent) };
-        let plan = plan.paced(attack.batch, PORTION.1);
+        let plan = plan.paced(attack.batch.min(PORTION.0), PORTION.1);
         let attackers: Vec<_> = (0..2)
             .map(|_| {
                 let (address, run) = (self.address, attack.run);
