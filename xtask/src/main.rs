@@ -18,6 +18,7 @@ usage: cargo xtask TASK
   ci             the same, and known flaws of dependencies (cargo-deny fetches the list of advisories)
   example NAME   serve examples/NAME, with servers behind it
   bench --quick  CPU and memory beside nginx on this machine, in a few minutes; results in bench/results/
+  bench --floods what known HTTP/2 attacks cost here, nginx and HAProxy, in a quarter of an hour; results there too
 ";
 
 fn main() -> ExitCode {
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
         ["ci"] => check::ci(),
         ["example", name] => example::serve(name),
         ["bench", "--quick"] => bench::quick(),
+        ["bench", "--floods"] => bench::floods(),
         _ => {
             eprint!("{USAGE}");
             return ExitCode::from(2);

@@ -30,7 +30,7 @@ impl Kind {
 }
 
 /// A folder for configurations, removed in the end.
-pub struct Folder(PathBuf);
+pub struct Folder(pub(super) PathBuf);
 
 impl Folder {
     /// A new one.
@@ -53,6 +53,13 @@ impl Drop for Folder {
 
 /// A process that ends when this is dropped.
 pub struct Process(Child);
+
+impl Process {
+    /// Its number.
+    pub(super) fn id(&self) -> u32 {
+        self.0.id()
+    }
+}
 
 impl Drop for Process {
     fn drop(&mut self) {
@@ -157,7 +164,7 @@ fn nginx(folder: &Folder, address: &str, origin: &str, tuned: bool) -> Result<Pr
 }
 
 /// Starts a program on one core. `taskset` becomes that program, so its id is the program's.
-fn on_core(core: &str, program: &str, arguments: &[&str]) -> Result<Process, Failure> {
+pub(super) fn on_core(core: &str, program: &str, arguments: &[&str]) -> Result<Process, Failure> {
     let mut words = vec!["-c", core, program];
     words.extend(arguments);
     let mut command = command("taskset", &words);
@@ -167,16 +174,19 @@ fn on_core(core: &str, program: &str, arguments: &[&str]) -> Result<Process, Fai
     command.spawn().map(Process).map_err(|error| format!("{program}: {error}"))
 }
 
-fn free_address() -> Result<String, Failure> {
+/// An address that nobody listens on now.
+pub(super) fn free_address() -> Result<String, Failure> {
     let listener = TcpListener::bind("127.0.0.1:0").map_err(|error| error.to_string())?;
     listener.local_addr().map(|address| address.to_string()).map_err(|error| error.to_string())
 }
 
-fn port(address: &str) -> &str {
+/// Its last part.
+pub(super) fn port(address: &str) -> &str {
     address.rsplit(':').next().unwrap_or(address)
 }
 
-fn wait_for(address: &str) -> Result<(), Failure> {
+/// Waits until somebody listens there.
+pub(super) fn wait_for(address: &str) -> Result<(), Failure> {
     let deadline = Instant::now() + Duration::from_secs(10);
     while TcpStream::connect(address).is_err() {
         if Instant::now() > deadline {

@@ -7,7 +7,7 @@
 
 use super::honest::{Requests, Served};
 use super::process::{Peak, Processes};
-use super::{Attack, Outcome, Plan};
+use super::{Attack, Outcome, Plan, Returned};
 use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -54,10 +54,8 @@ pub struct Figures {
 /// What came of one hostile connection.
 #[derive(Clone, Debug)]
 pub struct Paced {
-    /// How it ended.
-    pub how: String,
-    /// Whether it ended.
-    pub is_over: bool,
+    /// What came back.
+    pub returned: Returned,
     /// Hostile frames that were sent on it until then.
     pub frames: u64,
     /// How long it lived.
@@ -127,7 +125,8 @@ impl Subject {
             quiet.push(without);
             beside.push(with);
         }
-        Ok(Figures { paced: Paced::of(&paced), memory, processor, quiet, beside })
+        let paced = Paced { frames: paced.frames, lived: paced.taken, returned: paced.returned };
+        Ok(Figures { paced, memory, processor, quiet, beside })
     }
 
     /// Honest requests for a while alone, and for as long beside the attack.
@@ -191,17 +190,6 @@ impl Subject {
         }
         let spent = self.processes.processor_time()?.saturating_sub(started);
         Ok(Processor { spent, frames, connections })
-    }
-}
-
-impl Paced {
-    fn of(outcome: &Outcome) -> Paced {
-        Paced {
-            how: outcome.returned.how(),
-            is_over: outcome.returned.is_over(),
-            frames: outcome.frames,
-            lived: outcome.taken,
-        }
     }
 }
 

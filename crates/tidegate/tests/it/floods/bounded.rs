@@ -25,8 +25,13 @@ fn check(name: &str, frames: u64, reasons: &[&str]) {
     let (scene, attack) = (Scene::start(), attack(name));
     let figures = scene.measure(attack, FRAMES, Duration::from_secs(5));
     let paced = &figures.paced;
-    assert!(paced.is_over, "{name} went on for {} frames", paced.frames);
-    assert!(paced.frames <= frames, "{name} ended ({}) only after {} frames", paced.how, paced.frames);
+    assert!(paced.returned.is_over(), "{name} went on for {} frames", paced.frames);
+    assert!(
+        paced.frames <= frames,
+        "{name} ended ({}) only after {} frames",
+        paced.returned.how(),
+        paced.frames
+    );
     is_cheap(attack, &figures, if name.ends_with("bomb") { BOMB_MAX } else { PROCESSOR_MAX });
     holds_little(attack, &figures);
     if !reasons.is_empty() {

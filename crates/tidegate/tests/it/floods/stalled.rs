@@ -22,7 +22,12 @@ fn check(name: &str, ends: bool) {
     let (scene, attack) = (Scene::start(), attack(name));
     let figures = scene.measure(attack, STREAMS, HELD);
     let paced = &figures.paced;
-    assert!(!ends || paced.is_over, "{name} is open after {:?}", paced.lived);
+    assert!(
+        !ends || paced.returned.is_over(),
+        "{name} is open after {:?}: {:?}",
+        paced.lived,
+        paced.returned
+    );
     let frames = PROCESSOR_MAX.mul_f64(figures.processor.frames as f64 / 1000.0);
     let allowed = frames + REQUEST_MAX * STREAMS as u32 * figures.processor.connections as u32;
     assert!(figures.processor.spent < allowed, "{name}: {:?}", figures.processor);
