@@ -68,7 +68,7 @@ fn processor(folder: &Folder, origin: &str) -> Result<Vec<Vec<f64>>, Failure> {
 
 /// Private bytes per idle connection of each kind; empty where the machine does not allow so many.
 fn idle(folder: &Folder, origin: &str) -> Result<Vec<f64>, Failure> {
-    let allowed = measure::descriptors();
+    let (allowed, _) = crate::process::descriptors();
     if allowed < IDLE as u64 + 200 {
         println!("== SKIPPED: {IDLE} idle connections need more than the {allowed} open files allowed here");
         return Ok(Vec::new());

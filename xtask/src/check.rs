@@ -1,7 +1,7 @@
 //! Everything that must hold before a change is taken.
 
 use crate::run::{Failure, cargo, succeed};
-use crate::tools;
+use crate::{conformance, tools};
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -39,6 +39,12 @@ pub fn test() -> Result<(), Failure> {
         run_tests(cargo(&[&package[..], &tests].concat()), &mut results)
     })?;
     step("fuzz targets", || run_tests(cargo(&["test", "--locked", "--manifest-path", FUZZ]), &mut results))?;
+    step("conformance", || {
+        let outcome = conformance::all()?;
+        results.note(&outcome.line());
+        results.skipped.extend_from_slice(&outcome.skipped);
+        outcome.verdict()
+    })?;
     step("documentation", || {
         let mut doc = cargo(&["doc", "--workspace", "--no-deps", "--locked"]);
         doc.env("RUSTDOCFLAGS", "-D warnings");

@@ -1,6 +1,6 @@
 //! An example with servers behind it, in one line.
 
-use crate::run::{Failure, cargo, command, root, succeed};
+use crate::run::{Failure, cargo, command, root, succeed, target};
 use std::process::{Child, Stdio};
 
 /// Serves `examples/NAME` until it is ended, with a process for each of its servers, so that each can be stopped alone.
@@ -22,12 +22,6 @@ pub fn serve(name: &str) -> Result<(), Failure> {
         servers.push(Server(child));
     }
     succeed(command(&built.join("tidegate").display().to_string(), &["run", "-c", &file]))
-}
-
-/// Where cargo builds.
-fn target() -> std::path::PathBuf {
-    let given = std::env::var_os("CARGO_TARGET_DIR");
-    root().join(given.unwrap_or_else(|| "target".into()))
 }
 
 /// Ends with us.

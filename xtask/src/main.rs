@@ -1,10 +1,13 @@
-//! Tasks of the workspace: `cargo xtask test`, `cargo xtask ci`, `cargo xtask example NAME`, `cargo xtask bench --quick`.
+//! Tasks of the workspace: `cargo xtask test`, `cargo xtask ci`, `cargo xtask conformance`, `cargo xtask example NAME`,
+//! `cargo xtask bench --quick`.
 //!
 //! Only the standard library, so that the first command of a newcomer starts at once.
 
 mod bench;
 mod check;
+mod conformance;
 mod example;
+mod process;
 mod run;
 mod tools;
 
@@ -16,6 +19,8 @@ usage: cargo xtask TASK
   test           set up what tests need, then everything that must hold: format, lints, build, tests, docs, and where
                  cargo-deny is installed the licences and sources of dependencies
   ci             the same, and known flaws of dependencies (cargo-deny fetches the list of advisories)
+  conformance [h2spec|grpc|websocket] [--against nginx]
+                 foreign suites against the program, all by default; needs Go and Node, and the network the first time
   example NAME   serve examples/NAME, with servers behind it
   bench --quick  CPU and memory beside nginx on this machine, in a few minutes; results in bench/results/
   bench --floods what known HTTP/2 attacks cost here, nginx and HAProxy, in a quarter of an hour; results there too
@@ -27,6 +32,7 @@ fn main() -> ExitCode {
     let done = match words.as_slice() {
         ["test"] => check::test(),
         ["ci"] => check::ci(),
+        ["conformance", rest @ ..] => conformance::task(rest),
         ["example", name] => example::serve(name),
         ["bench", "--quick"] => bench::quick(),
         ["bench", "--floods"] => bench::floods(),

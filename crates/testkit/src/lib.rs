@@ -5,8 +5,12 @@
 //! that a mistake in ours cannot hide in its own mirror.
 
 pub mod client;
+pub mod exchange;
 pub mod frames;
 pub mod load;
 pub mod message;
 pub mod origin;
 pub mod peer;
+mod stream;
+mod tls;
+pub mod websocket;

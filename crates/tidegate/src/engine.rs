@@ -77,7 +77,8 @@ impl Engine {
         let policy = &setup.policy;
         let log = setup.log.map(LogSink::start).transpose().map_err(EngineError::Thread)?;
         let pools = Arc::new(Pools::new(&policy.pools));
-        let checker = Checker::start(policy, &pools, seed()).map_err(EngineError::Thread)?;
+        let checker =
+            Checker::start(policy, &pools, &setup.server_tls, seed()).map_err(EngineError::Thread)?;
         if let Some(checker) = &checker {
             checker.first_round();
         }

@@ -48,6 +48,12 @@ pub enum ProxyError {
     /// Every server that was tried refused the connection.
     #[error("cannot connect")]
     Connect(#[source] std::io::Error),
+    /// TLS with the server did not come about: its certificate is not trusted, or it does not speak TLS.
+    #[error("no TLS with the server")]
+    ServerTls(#[source] std::io::Error),
+    /// The server does not speak HTTP/2, which its pool is said to speak.
+    #[error("the server has not agreed on HTTP/2")]
+    ServerWithoutH2,
     /// The connection was not made in time.
     #[error("connecting took too long")]
     ConnectTimeout,
@@ -101,6 +107,8 @@ impl ProxyError {
             ProxyError::Refused { status, .. } => *status,
             ProxyError::NoServerUp | ProxyError::Exhausted => 503,
             ProxyError::Connect(_)
+            | ProxyError::ServerTls(_)
+            | ProxyError::ServerWithoutH2
             | ProxyError::ServerClosed
             | ProxyError::ResponseHead(_)
             | ProxyError::ResponseBody(_)
@@ -131,6 +139,8 @@ impl ProxyError {
                 "connection_refused"
             }
             ProxyError::Connect(_) => "connect_failed",
+            ProxyError::ServerTls(_) => "server_tls_failed",
+            ProxyError::ServerWithoutH2 => "server_without_http2",
             ProxyError::ConnectTimeout => "connect_timeout",
             ProxyError::ServerClosed => "server_closed",
             ProxyError::ResponseHead(_) => "bad_answer_head",

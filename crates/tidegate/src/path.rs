@@ -21,7 +21,7 @@ use crate::worker::{Buffer, Worker};
 use facts::{AnswerHook, Facts};
 use log::Reason;
 use policy::decide::{Decided, Excluded, Forward, Input, Machine, Need, Origin, Outcome, Pick, Step};
-use policy::model::{Bounds, ForwardingMode, Timeouts};
+use policy::model::{Bounds, ForwardingMode, Protocol, Timeouts};
 use request_id::RequestId;
 use std::future::poll_fn;
 use std::ops::Range;
@@ -217,13 +217,17 @@ async fn forward(
             return respond::failure(worker, client, active, request, Some(decided), None, &error).await;
         }
     };
+    let deadline = facts::grpc_deadline(active);
     let mut tries = Tries::default();
     let mut last = (ProxyError::NoServerUp, None);
     while tries.costly < ATTEMPTS_MAX {
         let Some(pick) = route.pick(client, active, request, &tries.excluded) else { break };
         request.retries = tries.count;
         tries.count += 1;
-        let timeouts = facts::timeouts(policy, Some(decided), client.listener, Some(pick.pool));
+        let mut timeouts = facts::timeouts(policy, Some(decided), client.listener, Some(pick.pool));
+        if let Some(deadline) = deadline {
+            timeouts.total = Some(timeouts.total.map_or(deadline, |total| total.min(deadline)));
+        }
         // From here on, so that a server to which no connection comes about does not look idle.
         let in_flight = InFlight::new(&worker.pools[pick.pool.0].servers[pick.server]);
         let connection = match route.connect(client, active, request, &body, pick, &timeouts).await {
@@ -378,6 +382,7 @@ impl Route<'_> {
             tls: if speaks_for { origin.tls } else { client.tls },
             request_id: request.id.as_bytes(),
             upgrade: active.head.upgrade,
+            welcomes_trailers: pool.protocol == Protocol::H2,
         };
         active.request_out.clear();
         request_head::write(&mut active.request_out, &active.input, &active.head, &edits);

@@ -5,7 +5,8 @@
 //! are those of the tests (`testkit::frames`), by its program `floods`.
 
 use super::save;
-use super::subject::{Folder, Process, free_address, on_core, port, wait_for};
+use super::subject::{Folder, on_core};
+use crate::process::{Process, free_address, port, wait_for};
 use crate::run::{Failure, cargo, command, output, root, succeed};
 use crate::tools::is_there;
 

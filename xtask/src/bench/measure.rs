@@ -59,13 +59,6 @@ pub fn private_bytes(pids: &[u32]) -> Result<u64, Failure> {
     Ok(sum)
 }
 
-/// How many files this process may have open.
-pub fn descriptors() -> u64 {
-    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
-    let line = limits.lines().find(|line| line.starts_with("Max open files"));
-    line.and_then(|line| line.split_whitespace().nth(3)?.parse().ok()).unwrap_or(0)
-}
-
 /// Opens connections, each of which had one request answered and is idle now.
 ///
 /// # Errors

@@ -1,11 +1,10 @@
 //! The programs that are compared, started alike.
 
+use crate::process::{Process, free_address, port, wait_for};
 use crate::run::{Failure, command, root};
 use std::fmt::Write;
-use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Stdio;
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,25 +50,6 @@ impl Drop for Folder {
     }
 }
 
-/// A process that ends when this is dropped.
-pub struct Process(Child);
-
-impl Process {
-    /// Its number.
-    pub(super) fn id(&self) -> u32 {
-        self.0.id()
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let pid = self.0.id().to_string();
-        // TERM, so that children end too.
-        let _ = command("kill", &["-TERM", &pid]).status();
-        let _ = self.0.wait();
-    }
-}
-
 /// A running program.
 pub struct Subject {
     /// Where it listens.
@@ -98,7 +78,7 @@ impl Subject {
     /// # Errors
     /// When it is gone.
     pub fn pids(&self) -> Result<Vec<u32>, Failure> {
-        let own = self.process.0.id();
+        let own = self.process.id();
         let path = format!("/proc/{own}/task/{own}/children");
         let children = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
         Ok(std::iter::once(own)
@@ -172,27 +152,4 @@ pub(super) fn on_core(core: &str, program: &str, arguments: &[&str]) -> Result<P
     // nginx lies where ordinary users do not look.
     command.env("PATH", format!("{path}:/usr/sbin")).stdout(Stdio::null());
     command.spawn().map(Process).map_err(|error| format!("{program}: {error}"))
-}
-
-/// An address that nobody listens on now.
-pub(super) fn free_address() -> Result<String, Failure> {
-    let listener = TcpListener::bind("127.0.0.1:0").map_err(|error| error.to_string())?;
-    listener.local_addr().map(|address| address.to_string()).map_err(|error| error.to_string())
-}
-
-/// Its last part.
-pub(super) fn port(address: &str) -> &str {
-    address.rsplit(':').next().unwrap_or(address)
-}
-
-/// Waits until somebody listens there.
-pub(super) fn wait_for(address: &str) -> Result<(), Failure> {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while TcpStream::connect(address).is_err() {
-        if Instant::now() > deadline {
-            return Err(format!("nothing listens on {address}"));
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    Ok(())
 }

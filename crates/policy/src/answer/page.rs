@@ -8,7 +8,7 @@ use crate::text::{Place, put};
 /// The answer that explains a status: the operator's own page where there is one, HTML for clients whose `Accept` asks
 /// for it and JSON for the others.
 ///
-/// The client is told a status and the request's id; why is for the log.
+/// The client is told a status and the request's id; why is for the log. A client of gRPC is told in its own terms.
 pub fn error_page<'p>(
     policy: &'p Policy,
     site: Option<SiteId>,
@@ -16,6 +16,9 @@ pub fn error_page<'p>(
     fields: &dyn Fields,
     request_id: &[u8],
 ) -> OwnAnswer<'p> {
+    if is_grpc(fields) {
+        return grpc_answer(status);
+    }
     let own = site.map(|site| policy.sites[site.0].errors.as_slice()).unwrap_or_default();
     let pages = own.iter().chain(&policy.errors);
     let (body, content_type) = body(pages, status, wants_html(fields), request_id);
@@ -30,6 +33,25 @@ pub fn error_page<'p>(
         headers.push(("Allow", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE".to_vec()));
     }
     OwnAnswer { status, headers, body }
+}
+
+fn is_grpc(fields: &dyn Fields) -> bool {
+    let mut found = false;
+    fields.each("content-type", &mut |value| {
+        found = wire::grpc::is_grpc(value);
+        false
+    });
+    found
+}
+
+/// A status that gRPC's clients understand, in a head that is trailers too ("Trailers-Only").
+fn grpc_answer(status: u16) -> OwnAnswer<'static> {
+    let headers = vec![
+        ("Content-Type", b"application/grpc".to_vec()),
+        ("Grpc-Status", wire::grpc::status_of(status).to_string().into_bytes()),
+        ("Grpc-Message", phrase(status).as_bytes().to_vec()),
+    ];
+    OwnAnswer { status: 200, headers, body: Vec::new() }
 }
 
 fn body<'p>(

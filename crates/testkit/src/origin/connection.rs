@@ -1,26 +1,29 @@
-//! One connection of an origin: requests one after the other, pipelined ones too.
+//! One connection of an origin, from its handshake to its close.
 
-use super::{Endpoint, Order, Shared};
-use crate::message::{Body, FNV_START, Head, Malformed, fnv_continue, pattern, pattern_part};
-use serde_json::json;
+use super::{Order, Shared, h1, h2};
+use crate::stream::{Stream, Wire};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use std::time::Duration;
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-/// The longest head that is read.
-const HEAD_BYTES_MAX: usize = 1 << 20;
-
 /// How much of a body is written at a time.
-const PIECE: usize = 64 * 1024;
+pub(super) const PIECE: usize = 64 * 1024;
+
+/// Longer than any test waits.
+pub(super) const FOREVER: Duration = Duration::from_secs(3600);
+
+/// What a client of HTTP/2 begins with (RFC 9113 section 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Counts one more for as long as it lives.
-struct Counted<'a>(&'a AtomicU64);
+pub(super) struct Counted<'a>(&'a AtomicU64);
 
 impl<'a> Counted<'a> {
-    fn new(count: &'a AtomicU64) -> Counted<'a> {
+    pub fn new(count: &'a AtomicU64) -> Counted<'a> {
         count.fetch_add(1, Ordering::SeqCst);
         Counted(count)
     }
@@ -34,7 +37,7 @@ impl Drop for Counted<'_> {
 
 /// What becomes of the connection after a request.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Then {
+pub(super) enum Then {
     Next,
     Close,
     Reset,
@@ -44,366 +47,48 @@ pub(super) async fn run(stream: TcpStream, shared: Arc<Shared>, orders: watch::R
     let _open = Counted::new(&shared.open);
     // Without it small answers wait for acknowledgements; if it cannot be had, they wait.
     let _ = stream.set_nodelay(true);
-    let mut connection = Connection { stream, input: Vec::new(), shared: &shared };
     let mut kill = orders.clone();
+    let mut killed = std::pin::pin!(kill.wait_for(|order| *order == Order::Kill));
+    let mut stop = orders.clone();
+    let begun = tokio::select! {
+        begun = begin(stream, &shared) => begun,
+        // Whether to stop or to be killed: nothing was asked yet.
+        _ = stop.wait_for(|order| *order != Order::Serve) => return,
+    };
+    let Ok((mut stream, is_h2)) = begun else { return };
+    if is_h2 {
+        let wire = Wire::new(stream);
+        tokio::select! {
+            // A connection that fails is one that ends.
+            _ = h2::serve(&wire, &shared, orders) => {}
+            _ = &mut killed => wire.abort(),
+        }
+        return;
+    }
     let then = tokio::select! {
-        then = connection.serve(orders) => then.unwrap_or(Then::Close),
-        _ = kill.wait_for(|order| *order == Order::Kill) => Then::Reset,
+        then = h1::serve(&mut stream, &shared, orders) => then.unwrap_or(Then::Close),
+        _ = &mut killed => Then::Reset,
     };
     if then == Then::Reset {
-        // Closing with a linger of zero is a reset.
-        let _ = connection.stream.set_zero_linger();
+        stream.reset_on_close();
     }
 }
 
-struct Connection<'a> {
-    stream: TcpStream,
-    /// Received and not yet used.
-    input: Vec<u8>,
-    shared: &'a Shared,
-}
-
-/// One request whose body is yet to be read.
-struct Request {
-    head: Head,
-    body: Body,
-    body_length: u64,
-    body_hash: u64,
-    /// A 100 is owed before the body is read.
-    expects: bool,
-    keep_alive: bool,
-}
-
-impl Request {
-    fn new(head: Head) -> Result<Request, Malformed> {
-        let body = head.request_body()?;
-        let http11 = head.words().2 == "HTTP/1.1";
-        let keep_alive = if http11 {
-            !head.has_token("connection", "close")
-        } else {
-            head.has_token("connection", "keep-alive")
-        };
-        let expects = http11 && head.has_token("expect", "100-continue") && !body.is_complete();
-        Ok(Request { head, body, body_length: 0, body_hash: FNV_START, expects, keep_alive })
+/// Shakes hands where there is TLS, and finds out which protocol it is to be.
+async fn begin(stream: TcpStream, shared: &Shared) -> io::Result<(Stream, bool)> {
+    if let Some(acceptor) = &shared.tls {
+        let stream = Stream::tls(acceptor.accept(stream).await?.into());
+        let is_h2 = stream.protocol() == Some(b"h2");
+        return Ok((stream, is_h2));
     }
-
-    fn is_head(&self) -> bool {
-        self.head.words().0 == "HEAD"
-    }
-}
-
-impl Connection<'_> {
-    async fn serve(&mut self, mut orders: watch::Receiver<Order>) -> io::Result<Then> {
-        loop {
-            let head = tokio::select! {
-                head = self.read_head() => head?,
-                _ = orders.wait_for(|order| *order == Order::Stop) => return Ok(Then::Close),
-            };
-            let Some(head) = head else { return Ok(Then::Close) };
-            let endpoint = Endpoint::of(head.words().1);
-            let Ok(request) = Request::new(head) else {
-                let bad = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-                self.stream.write_all(bad).await?;
-                return Ok(Then::Close);
-            };
-            if endpoint != Endpoint::Health {
-                self.shared.requests.fetch_add(1, Ordering::SeqCst);
-            }
-            let _in_flight = Counted::new(&self.shared.in_flight);
-            let then = self.answer(request, endpoint).await?;
-            if then != Then::Next {
-                return Ok(then);
-            }
+    let mut stream = Stream::plain(stream);
+    let mut start = Vec::new();
+    while start.len() < PREFACE.len() && PREFACE.starts_with(&start) {
+        if stream.read_buf(&mut start).await? == 0 {
+            break;
         }
     }
-
-    async fn read_head(&mut self) -> io::Result<Option<Head>> {
-        loop {
-            if let Some((head, length)) = Head::parse(&self.input).map_err(io::Error::other)? {
-                self.input.drain(..length);
-                return Ok(Some(head));
-            }
-            if self.input.len() > HEAD_BYTES_MAX || self.stream.read_buf(&mut self.input).await? == 0 {
-                return Ok(None);
-            }
-        }
-    }
-
-    /// Reads the next piece of the body; `None` at its end.
-    async fn read_piece(&mut self, request: &mut Request) -> io::Result<Option<Vec<u8>>> {
-        if request.expects {
-            request.expects = false;
-            self.stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await?;
-        }
-        loop {
-            let mut piece = Vec::new();
-            request.body.feed(&mut self.input, &mut piece).map_err(io::Error::other)?;
-            if !piece.is_empty() {
-                request.body_length += piece.len() as u64;
-                request.body_hash = fnv_continue(request.body_hash, &piece);
-                return Ok(Some(piece));
-            }
-            if request.body.is_complete() {
-                return Ok(None);
-            }
-            if self.stream.read_buf(&mut self.input).await? == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-        }
-    }
-
-    async fn read_body(&mut self, request: &mut Request) -> io::Result<()> {
-        while self.read_piece(request).await?.is_some() {}
-        Ok(())
-    }
-
-    async fn answer(&mut self, mut request: Request, endpoint: Endpoint) -> io::Result<Then> {
-        if self.shared.failing.load(Ordering::SeqCst) {
-            self.read_body(&mut request).await?;
-            return self.whole(&request, 500, "", b"failing on purpose\n").await;
-        }
-        match endpoint {
-            Endpoint::Echo => return self.echo(request).await,
-            Endpoint::Upgrade => return self.upgrade(&request).await,
-            Endpoint::Status(status) => return self.status(request, status).await,
-            Endpoint::Early => {
-                let then = self.whole(&request, 200, "", b"early\n").await?;
-                request.expects = false;
-                self.read_body(&mut request).await?;
-                return Ok(then);
-            }
-            _ => self.read_body(&mut request).await?,
-        }
-        self.answer_read(&request, endpoint).await
-    }
-
-    /// Answers a request whose body was read.
-    async fn answer_read(&mut self, request: &Request, endpoint: Endpoint) -> io::Result<Then> {
-        match endpoint {
-            Endpoint::Health => self.whole(request, 200, "", b"ok\n").await,
-            Endpoint::Size(bytes) => self.sized(request, bytes).await,
-            Endpoint::Chunked(count, bytes) => self.chunked(request, count, bytes).await,
-            Endpoint::Close(bytes) => {
-                self.until_close(request, bytes).await?;
-                Ok(Then::Close)
-            }
-            Endpoint::CutClose(bytes) => {
-                self.until_close(request, bytes).await?;
-                Ok(Then::Reset)
-            }
-            Endpoint::Slow(time) => {
-                self.idle_for(time).await?;
-                self.report(request, "").await
-            }
-            Endpoint::Drip(bytes, time) => self.drip(request, bytes, time).await,
-            Endpoint::Hints => {
-                let hints = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n";
-                self.stream.write_all(hints).await?;
-                self.report(request, "").await
-            }
-            Endpoint::Cut(bytes) => {
-                self.too_short(bytes).await?;
-                Ok(Then::Reset)
-            }
-            Endpoint::Short(bytes) => {
-                self.too_short(bytes).await?;
-                Ok(Then::Close)
-            }
-            Endpoint::CutChunked(bytes) => {
-                let head = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{bytes:x}\r\n");
-                let message = [head.as_bytes(), &pattern(bytes), b"\r\n"].concat();
-                self.stream.write_all(&message).await?;
-                Ok(Then::Close)
-            }
-            Endpoint::Cookie(name, value) => {
-                self.report(request, &format!("Set-Cookie: {name}={value}; Path=/\r\n")).await
-            }
-            Endpoint::Hop => {
-                let lines = "Connection: X-Private\r\nX-Private: secret\r\nKeep-Alive: timeout=5\r\n\
-                             Proxy-Connection: keep-alive\r\nx-mIxEd-Case: kept\r\nX-Twice: one\r\n\
-                             Set-Cookie: a=1\r\nX-Twice: two\r\nSet-Cookie: b=2\r\n";
-                self.whole(request, 200, lines, b"hop\n").await
-            }
-            _ => self.report(request, "").await,
-        }
-    }
-
-    /// Waits, unless the other side closes meanwhile.
-    async fn idle_for(&mut self, time: std::time::Duration) -> io::Result<()> {
-        let mut over = std::pin::pin!(tokio::time::sleep(time));
-        loop {
-            tokio::select! {
-                () = &mut over => return Ok(()),
-                read = self.stream.read_buf(&mut self.input) => if read? == 0 {
-                    return Err(io::ErrorKind::UnexpectedEof.into());
-                }
-            }
-        }
-    }
-
-    /// Says what was seen.
-    async fn report(&mut self, request: &Request, lines: &str) -> io::Result<Then> {
-        let (method, target, _) = request.head.words();
-        let text = json!({
-            "server": self.shared.name,
-            "method": method,
-            "target": target,
-            "headers": request.head.fields,
-            "trailers": request.body.trailers(),
-            "body_length": request.body_length,
-            "body_fnv": format!("{:016x}", request.body_hash),
-        });
-        let lines = format!("Content-Type: application/json\r\n{lines}");
-        self.whole(request, 200, &lines, format!("{text}\n").as_bytes()).await
-    }
-
-    /// The head of an answer without its last empty line, `framing` being whole lines.
-    fn head(&self, request: &Request, status: u16, framing: &str) -> String {
-        let close = if request.keep_alive { "" } else { "Connection: close\r\n" };
-        format!("HTTP/1.1 {status} Status\r\nX-Server: {}\r\n{framing}{close}", self.shared.name)
-    }
-
-    fn then(request: &Request) -> Then {
-        if request.keep_alive { Then::Next } else { Then::Close }
-    }
-
-    async fn whole(&mut self, request: &Request, status: u16, lines: &str, body: &[u8]) -> io::Result<Then> {
-        let framing = match status {
-            204 | 304 => lines.to_owned(),
-            _ => format!("{lines}Content-Length: {}\r\n", body.len()),
-        };
-        let mut message = self.head(request, status, &framing).into_bytes();
-        message.extend_from_slice(b"\r\n");
-        if !request.is_head() && status != 204 && status != 304 {
-            message.extend_from_slice(body);
-        }
-        self.stream.write_all(&message).await?;
-        Ok(Self::then(request))
-    }
-
-    async fn status(&mut self, mut request: Request, status: u16) -> io::Result<Then> {
-        if request.expects {
-            request.keep_alive = false;
-        } else {
-            self.read_body(&mut request).await?;
-        }
-        self.whole(&request, status, "", format!("status {status}\n").as_bytes()).await
-    }
-
-    async fn sized(&mut self, request: &Request, bytes: usize) -> io::Result<Then> {
-        let head = self.head(request, 200, &format!("Content-Length: {bytes}\r\n")) + "\r\n";
-        if request.is_head() {
-            self.stream.write_all(head.as_bytes()).await?;
-        } else {
-            self.body(head.into_bytes(), bytes).await?;
-        }
-        Ok(Self::then(request))
-    }
-
-    /// Writes a head and so many bytes of the pattern after it.
-    async fn body(&mut self, mut message: Vec<u8>, bytes: usize) -> io::Result<()> {
-        let mut sent = 0;
-        loop {
-            let count = PIECE.min(bytes - sent);
-            message.extend(pattern_part(sent, count));
-            self.stream.write_all(&message).await?;
-            message.clear();
-            self.shared.sent.fetch_add(count as u64, Ordering::SeqCst);
-            sent += count;
-            if sent == bytes {
-                return Ok(());
-            }
-        }
-    }
-
-    async fn chunked(&mut self, request: &Request, count: usize, bytes: usize) -> io::Result<Then> {
-        let framing = "Transfer-Encoding: chunked\r\nTrailer: X-Checksum\r\n";
-        let mut message = (self.head(request, 200, framing) + "\r\n").into_bytes();
-        if !request.is_head() {
-            let mut hash = FNV_START;
-            // A chunk of nothing would be the last one.
-            for chunk in 0..if bytes == 0 { 0 } else { count } {
-                let data = pattern_part(chunk * bytes, bytes);
-                hash = fnv_continue(hash, &data);
-                message.extend_from_slice(format!("{bytes:x}\r\n").as_bytes());
-                message.extend_from_slice(&data);
-                message.extend_from_slice(b"\r\n");
-                if message.len() >= PIECE {
-                    self.stream.write_all(&message).await?;
-                    message.clear();
-                }
-            }
-            message.extend_from_slice(format!("0\r\nX-Checksum: {hash:016x}\r\n\r\n").as_bytes());
-        }
-        self.stream.write_all(&message).await?;
-        Ok(Self::then(request))
-    }
-
-    async fn until_close(&mut self, request: &Request, bytes: usize) -> io::Result<()> {
-        let head = format!("HTTP/1.1 200 OK\r\nX-Server: {}\r\nConnection: close\r\n\r\n", self.shared.name);
-        if request.is_head() {
-            return self.stream.write_all(head.as_bytes()).await;
-        }
-        self.body(head.into_bytes(), bytes).await
-    }
-
-    async fn too_short(&mut self, bytes: usize) -> io::Result<()> {
-        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", bytes + 1000);
-        self.body(head.into_bytes(), bytes).await
-    }
-
-    async fn drip(&mut self, request: &Request, bytes: usize, time: std::time::Duration) -> io::Result<Then> {
-        let head = self.head(request, 200, &format!("Content-Length: {bytes}\r\n")) + "\r\n";
-        self.stream.write_all(head.as_bytes()).await?;
-        for byte in pattern(bytes) {
-            tokio::time::sleep(time).await;
-            self.stream.write_all(&[byte]).await?;
-        }
-        Ok(Self::then(request))
-    }
-
-    async fn echo(&mut self, mut request: Request) -> io::Result<Then> {
-        let chunked = matches!(request.body, Body::Chunked(_));
-        let framing = match &request.body {
-            Body::Length(length) => format!("Content-Length: {length}\r\n"),
-            Body::Chunked(_) | Body::Close => "Transfer-Encoding: chunked\r\n".to_owned(),
-        };
-        if request.expects {
-            request.expects = false;
-            self.stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await?;
-        }
-        let head = self.head(&request, 200, &framing) + "\r\n";
-        self.stream.write_all(head.as_bytes()).await?;
-        while let Some(mut piece) = self.read_piece(&mut request).await? {
-            if chunked {
-                let size = format!("{:x}\r\n", piece.len());
-                piece.splice(..0, size.into_bytes());
-                piece.extend_from_slice(b"\r\n");
-            }
-            self.stream.write_all(&piece).await?;
-        }
-        if chunked {
-            self.stream.write_all(b"0\r\n\r\n").await?;
-        }
-        Ok(Self::then(&request))
-    }
-
-    async fn upgrade(&mut self, request: &Request) -> io::Result<Then> {
-        let Some(protocol) = request.head.value("upgrade").map(str::to_owned) else {
-            return self.whole(request, 426, "Upgrade: echo\r\n", b"upgrade required\n").await;
-        };
-        let head =
-            format!("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: {protocol}\r\n\r\n");
-        self.stream.write_all(head.as_bytes()).await?;
-        loop {
-            if !self.input.is_empty() {
-                self.stream.write_all(&self.input).await?;
-                self.input.clear();
-            }
-            if self.stream.read_buf(&mut self.input).await? == 0 {
-                self.stream.shutdown().await?;
-                return Ok(Then::Close);
-            }
-        }
-    }
+    let is_h2 = start.starts_with(PREFACE);
+    stream.ahead = start;
+    Ok((stream, is_h2))
 }

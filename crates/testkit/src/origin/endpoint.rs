@@ -1,4 +1,8 @@
 //! What the end of a path asks an origin to do.
+//!
+//! Over HTTP/2 each does the same where that has a meaning: what is said here of chunks and of bodies that end with
+//! the connection is there a body without a length, and a cut or reset is `RST_STREAM` with `INTERNAL_ERROR` that
+//! leaves the other streams alone.
 
 use std::time::Duration;
 
@@ -21,17 +25,38 @@ pub enum Endpoint {
     Drip(usize, Duration),
     /// `/status/N`: that status. Reads no body that waits for a 100.
     Status(u16),
-    /// `/echo`: the body comes back while it is coming in, framed as it came.
+    /// `/echo`: the body comes back while it is coming in, framed as it came, and so do its trailers.
     Echo,
     /// `/early`: answers before the body is read, then reads it.
     Early,
+    /// `/early-stop`: answers before the body is read, and reads none of it: HTTP/1 closes, HTTP/2 says so
+    /// (`RST_STREAM` with `NO_ERROR` behind the whole answer).
+    EarlyStop,
+    /// `/sip/MS`: reads the body with such a pause before each piece of 64 KB at most, then reports.
+    Sip(Duration),
+    /// `/stall/N`: announces more, sends N bytes, and nothing ever after.
+    Stall(usize),
+    /// `/reset`: reads the request, and resets before any answer.
+    Reset,
+    /// `/refuse-once/KEY`: the first request with that key is refused unprocessed (`REFUSED_STREAM`), later ones
+    /// are reported. HTTP/1 has no such word: it closes without an answer.
+    RefuseOnce(String),
+    /// `/unseen-once/KEY`: at the first request with that key the connection ends with a GOAWAY that says that the
+    /// request was not seen; later ones are reported. HTTP/1 has no such word: it closes without an answer.
+    UnseenOnce(String),
+    /// `/leave`: the report, and the connection takes no more requests: GOAWAY, or `Connection: close`.
+    Leave,
+    /// `/grpc/N`: an answer of gRPC that is only trailers, with status N: a head with `grpc-status` and no body.
+    Grpc(u32),
     /// `/hints`: a 103 before the report.
     Hints,
-    /// `/upgrade`: 101, and from then on every byte comes back.
+    /// `/upgrade`: 101, and from then on every byte comes back. A WebSocket's key is answered. Over HTTP/2 that is
+    /// an extended CONNECT (RFC 8441) and 200.
     Upgrade,
     /// `/cut/N`: announces more, sends N bytes, resets.
     Cut(usize),
-    /// `/short/N`: announces more, sends N bytes, closes in good order.
+    /// `/short/N`: announces more, sends N bytes, closes in good order (HTTP/2: `END_STREAM`, which makes the answer
+    /// malformed).
     Short(usize),
     /// `/cut-chunked/N`: one chunk of N bytes, then closes without the last chunk.
     CutChunked(usize),
@@ -39,7 +64,8 @@ pub enum Endpoint {
     CutClose(usize),
     /// `/cookie/NAME/VALUE`: the report with `Set-Cookie`.
     Cookie(String, String),
-    /// `/hop`: an answer with hop-by-hop fields, duplicates and odd case.
+    /// `/hop`: an answer with hop-by-hop fields, duplicates and odd case. HTTP/2 has duplicates only: the other
+    /// fields would be malformed there.
     Hop,
 }
 
@@ -68,6 +94,14 @@ impl Endpoint {
             ["status", status] => Endpoint::Status(status.parse().ok()?),
             ["echo"] => Endpoint::Echo,
             ["early"] => Endpoint::Early,
+            ["early-stop"] => Endpoint::EarlyStop,
+            ["sip", time] => Endpoint::Sip(millis(time)?),
+            ["stall", bytes] => Endpoint::Stall(number(bytes)?),
+            ["reset"] => Endpoint::Reset,
+            ["refuse-once", key] => Endpoint::RefuseOnce(key.to_owned()),
+            ["unseen-once", key] => Endpoint::UnseenOnce(key.to_owned()),
+            ["leave"] => Endpoint::Leave,
+            ["grpc", status] => Endpoint::Grpc(status.parse().ok()?),
             ["hints"] => Endpoint::Hints,
             ["upgrade"] => Endpoint::Upgrade,
             ["cut", bytes] => Endpoint::Cut(number(bytes)?),

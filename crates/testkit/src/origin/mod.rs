@@ -1,21 +1,28 @@
-//! A small correct HTTP/1.1 server that says what it saw, and does odd things when its path asks for them.
+//! A small correct server of HTTP/1.1 and HTTP/2 that says what it saw, and does odd things when its path asks for them.
 //!
 //! Endpoints are recognised by the end of the path, so that any prefix may be routed: see [`Endpoint`].
+//! Without TLS a client of HTTP/2 begins with its preface (prior knowledge), with TLS it asks for `h2` by ALPN.
 //! Each origin runs on a thread of its own and stops when it is dropped.
 
 mod connection;
 mod endpoint;
+mod h1;
+mod h2;
+mod report;
 
 pub use endpoint::Endpoint;
 
+use crate::tls;
+use std::collections::HashSet;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 
 /// How long running requests may go on after [`Origin::stop`].
 const STOP_LIMIT: Duration = Duration::from_secs(5);
@@ -33,15 +40,31 @@ pub struct Origin {
 }
 
 /// What connections and the handle have in common.
-#[derive(Debug)]
 struct Shared {
     name: String,
+    /// Where its connections are TLS.
+    tls: Option<TlsAcceptor>,
+    /// Targets whose first request was refused.
+    refused: Mutex<HashSet<String>>,
     failing: AtomicBool,
     requests: AtomicU64,
     connections: AtomicU64,
     in_flight: AtomicU64,
     open: AtomicU64,
     sent: AtomicU64,
+}
+
+impl Shared {
+    /// Whether this is the first request with this target that asks to be refused once.
+    fn is_first(&self, target: &str) -> bool {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner).insert(target.to_owned())
+    }
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Shared").field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
 /// What the server is to do.
@@ -66,6 +89,20 @@ impl Origin {
     /// # Errors
     /// When the address is taken, or no thread or runtime can be had.
     pub fn start_at(name: &str, address: SocketAddr) -> io::Result<Origin> {
+        Origin::launch(name, address, None)
+    }
+
+    /// Starts one on a free port of 127.0.0.1 that speaks TLS, with this chain and key, and HTTP/2 or HTTP/1.1 as
+    /// its clients ask by ALPN.
+    ///
+    /// # Errors
+    /// When chain and key are not PEM or do not belong together, or no socket, thread or runtime can be had.
+    pub fn start_tls(name: &str, cert_pem: &str, key_pem: &str) -> io::Result<Origin> {
+        let acceptor = tls::acceptor(cert_pem, key_pem)?;
+        Origin::launch(name, (Ipv4Addr::LOCALHOST, 0).into(), Some(acceptor))
+    }
+
+    fn launch(name: &str, address: SocketAddr, tls: Option<TlsAcceptor>) -> io::Result<Origin> {
         let listener = TcpListener::bind(address)?;
         // The 128 of the standard library are fewer than what an attack has connected to at once.
         socket2::SockRef::from(&listener).listen(1024)?;
@@ -74,6 +111,8 @@ impl Origin {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let shared = Arc::new(Shared {
             name: name.to_owned(),
+            tls,
+            refused: Mutex::default(),
             failing: AtomicBool::new(false),
             requests: AtomicU64::new(0),
             connections: AtomicU64::new(0),
@@ -114,7 +153,8 @@ impl Origin {
         self.shared.open.load(Ordering::SeqCst)
     }
 
-    /// Bytes of bodies of a known pattern (`/size/N`, `/close/N`) that the kernel took so far.
+    /// Bytes of bodies of a known pattern (`/size/N`, `/close/N`) that the kernel, or HTTP/2's flow control, took
+    /// so far.
     pub fn sent(&self) -> u64 {
         self.shared.sent.load(Ordering::SeqCst)
     }

@@ -5,8 +5,8 @@ use crate::http::h1::{Active, Client};
 use crate::state::Sessions;
 use policy::decide::{Decided, Fields, Forward, Origin, Pick, Request, Rules};
 use policy::model::{Bounds, ListenerId, OwnTimeouts, Policy, PoolId, Timeouts};
-use std::time::{SystemTime, UNIX_EPOCH};
-use wire::h1::{Field, TargetForm};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use wire::h1::{Field, Known, Method, TargetForm};
 
 /// The peer itself.
 pub fn peer(client: &Client) -> Origin {
@@ -120,6 +120,20 @@ pub fn timeouts(
     let own =
         place.map_or(OwnTimeouts::default(), |(site, route)| policy.sites[site.0].routes[route.0].timeouts);
     own.over(&policy.listeners[listener].timeouts, pool.map(|pool| &policy.pools[pool.0]))
+}
+
+/// When the client of a call of gRPC gives up, from the request's start on.
+pub fn grpc_deadline(active: &Active) -> Option<Duration> {
+    let Active { head, input, .. } = active;
+    // All calls are POSTs; other requests are not looked at.
+    if head.method != Method::Post {
+        return None;
+    }
+    let content_type = head.known(Known::ContentType)?.value.of(input);
+    if !wire::grpc::is_grpc(content_type) {
+        return None;
+    }
+    head.values(input, "grpc-timeout").next().and_then(wire::grpc::timeout)
 }
 
 /// What the rules make of an answer's head.

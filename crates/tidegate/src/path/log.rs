@@ -52,6 +52,7 @@ pub fn write(
             line.address(key!("peer"), client.peer.ip());
         }
         line.str(key!("scheme"), if request.origin.tls { b"https" } else { b"http" });
+        line.str(key!("protocol"), if client.stream.is_multiplexed() { b"h2" } else { b"h1" });
         if head.method_text.is_empty() {
             line.str(key!("line"), first_line(&buffer[..active.filled]));
         } else {

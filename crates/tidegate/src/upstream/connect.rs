@@ -4,6 +4,7 @@ use super::{Connection, shared};
 use crate::error::ProxyError;
 use crate::http::h2::server_stream::ServerStream;
 use crate::http::stream::Stream;
+use crate::tls::client::agreed_on_h2;
 use crate::worker::{ServerPermit, Timer, Worker};
 use http::uri::Scheme;
 use policy::decide::Pick;
@@ -12,9 +13,11 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::os::fd::AsFd;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 
 /// How long to wait for a descriptor before trying again.
 const DESCRIPTOR_WAIT: Duration = Duration::from_millis(10);
@@ -25,7 +28,8 @@ const DESCRIPTOR_WAIT: Duration = Duration::from_millis(10);
 /// could not be sent a second time.
 ///
 /// # Errors
-/// [`ProxyError::Connect`], [`ProxyError::ConnectTimeout`], [`ProxyError::Exhausted`], or [`ProxyError::Stopped`].
+/// [`ProxyError::Connect`], [`ProxyError::ServerTls`], [`ProxyError::ServerWithoutH2`], [`ProxyError::ConnectTimeout`],
+/// [`ProxyError::Exhausted`], or [`ProxyError::Stopped`].
 pub async fn connect(
     worker: &Rc<Worker>,
     timer: &Timer,
@@ -86,12 +90,20 @@ async fn open_in_time(
     }
 }
 
+/// Over TCP, then TLS where the pool has it.
 async fn open(worker: &Worker, pick: Pick) -> Result<Stream, ProxyError> {
-    let address = worker.policy().pools[pick.pool.0].servers[pick.server].address;
-    let tcp = TcpStream::connect(address).await.map_err(ProxyError::Connect)?;
+    let pool = &worker.policy().pools[pick.pool.0];
+    let tcp = TcpStream::connect(pool.servers[pick.server].address).await.map_err(ProxyError::Connect)?;
     // A connection without it works too, only slower.
     let _ = tcp.set_nodelay(true);
-    Ok(Stream::Plain(tcp))
+    let Some(tls) = worker.server_tls.get(pick.pool) else { return Ok(Stream::Plain(tcp)) };
+    let connector = TlsConnector::from(Arc::clone(&tls.config));
+    let stream =
+        connector.connect(tls.names[pick.server].clone(), tcp).await.map_err(ProxyError::ServerTls)?;
+    if pool.protocol == Protocol::H2 && !agreed_on_h2(stream.get_ref().1) {
+        return Err(ProxyError::ServerWithoutH2);
+    }
+    Ok(Stream::Tls(Box::new(stream.into())))
 }
 
 /// Out of descriptors or of local ports; not the server's fault.

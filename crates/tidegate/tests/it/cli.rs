@@ -124,6 +124,46 @@ fn what_is_wrong_beyond_the_file_is_drawn_into_it_too() {
     );
 }
 
+/// What `check` says, all of it, of pools on 127.0.0.1:9 with these keys.
+fn told_of_pools(name: &str, pools: &[&str]) {
+    let lines = pools.iter().enumerate();
+    let lines: String = lines
+        .map(|(number, keys)| format!("  p{number}: {{ servers: ['127.0.0.1:9'], {keys} }}\n"))
+        .collect();
+    let arms = (0..pools.len()).map(|number| format!("      - {{ path: /{number}, to: p{number} }}\n"));
+    let (folder, path) = written(&format!(
+        "listeners: ['127.0.0.1:0']\npools:\n{lines}sites:\n  a.example:\n    routes:\n{}",
+        arms.collect::<String>()
+    ));
+    certificate_until(folder.path(), "good", &["a.example"], 2100);
+    certificate_until(folder.path(), "other", &["a.example"], 2100);
+    certificate_until(folder.path(), "expired", &["a.example"], 2021);
+    std::fs::write(folder.path().join("empty.pem"), "").unwrap();
+    let output = tidegate(&["check", "-c", &path]);
+    let text = format!("{}\n{}", output.stderr, output.stdout);
+    let text = text.replace(&folder.path().display().to_string(), "[folder]");
+    insta::with_settings!({ omit_expression => true }, {
+        insta::assert_snapshot!(format!("check_{name}"), text);
+    });
+}
+
+#[test]
+fn files_of_pools_are_checked_where_they_are_written() {
+    told_of_pools(
+        "tls_to_servers",
+        &[
+            "tls: { ca: good.pem, cert: good.pem, key: good.key }",
+            "tls: { ca: gone.pem }",
+            "tls: { ca: empty.pem }",
+            "protocol: h2, tls: { ca: good.key }",
+            "tls: { ca: good.pem, cert: good.pem, key: other.key }",
+            "tls: { ca: good.pem, cert: expired.pem, key: expired.key }",
+            "tls: { ca: good.pem }, host: app.1",
+            "tls: { verify: false }",
+        ],
+    );
+}
+
 #[test]
 fn checking_writes_nothing() {
     let (folder, path) = written(

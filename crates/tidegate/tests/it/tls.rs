@@ -36,7 +36,8 @@ fn curl(tidegate: &Tidegate, host: &str, more: &[&str]) -> tool::Output {
     let authority = tidegate.folder.path().join("state/internal-ca.pem");
     let resolve = format!("{host}:{}:127.0.0.1", address.port());
     let url = format!("https://{host}:{}/x", address.port());
-    let mut arguments = vec!["--cacert", authority.to_str().unwrap(), "--resolve", &resolve, "-i"];
+    let mut arguments =
+        vec!["--http1.1", "--cacert", authority.to_str().unwrap(), "--resolve", &resolve, "-i"];
     arguments.extend(more);
     arguments.push(&url);
     tool::curl(&arguments)
@@ -103,10 +104,31 @@ fn sessions_resume_with_both_versions() {
 
 #[test]
 fn the_protocol_is_agreed_on() {
-    let (tidegate, _origin) = start();
-    let address = tidegate.addresses["secure"].to_string();
-    let arguments = ["s_client", "-connect", &address, "-servername", "shop.example", "-alpn", "h2,http/1.1"];
-    assert!(tool::run("openssl", &arguments).stdout.contains("ALPN protocol: http/1.1"));
+    let tidegate = Tidegate::start(
+        "listeners:
+  - { name: both, address: \"127.0.0.1:0\", tls: true }
+  - { name: old, address: \"127.0.0.1:0\", tls: true, protocols: [h1] }
+  - { name: new, address: \"127.0.0.1:0\", tls: true, protocols: [h2] }
+tls: { internal: true }
+sites: { shop.example: { to: { status: 200 } } }
+",
+    );
+    for (listener, offered, told) in [
+        ("both", "h2,http/1.1", "ALPN protocol: h2"),
+        // What the server likes better counts.
+        ("both", "http/1.1,h2", "ALPN protocol: h2"),
+        ("both", "http/1.1", "ALPN protocol: http/1.1"),
+        ("old", "h2,http/1.1", "ALPN protocol: http/1.1"),
+        ("new", "h2,http/1.1", "ALPN protocol: h2"),
+        ("new", "http/1.1", "no application protocol"),
+        ("old", "h2", "no application protocol"),
+    ] {
+        let address = tidegate.addresses[listener].to_string();
+        let arguments = ["s_client", "-connect", &address, "-servername", "shop.example", "-alpn", offered];
+        let output = tool::run("openssl", &arguments);
+        let text = format!("{}{}", output.stdout, output.stderr);
+        assert!(text.contains(told), "{listener} {offered}: {text}");
+    }
 }
 
 #[test]

@@ -1,1 +1,258 @@
 use super::*;
+use crate::h1::{Framing, HeadError, HeadLimits, Method, RequestHead, ResponseHead, TargetForm};
+use bytes::Bytes;
+use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::uri::Scheme;
+use http::{Request, StatusCode, request};
+use proptest::prelude::*;
+
+const LIMITS: HeadLimits = HeadLimits { bytes: 4096, fields: 50 };
+
+fn parts(method: &str, uri: &str, fields: &[(&str, &str)]) -> request::Parts {
+    let mut request = Request::builder().method(method).uri(uri);
+    for (name, value) in fields {
+        request = request.header(*name, *value);
+    }
+    request.body(()).unwrap().into_parts().0
+}
+
+const PLAIN: Asked<'_> = Asked { has_body: false, protocol: None, websocket_key: b"KEY" };
+
+/// The text, if the gate takes it.
+fn text(head: &request::Parts, asked: Asked<'_>) -> Result<(String, RequestHead), HeadError> {
+    let mut buffer = vec![0; 4096];
+    let written = write_request(head, asked, &mut buffer)?;
+    buffer.truncate(written.length);
+    let mut parsed = RequestHead::new();
+    assert!(parsed.parse(&buffer, LIMITS)?, "the text is a whole head");
+    assert_eq!(parsed.length as usize, written.length, "and nothing but a head");
+    assert_eq!(written.chunked, parsed.framing == Framing::Chunked);
+    Ok((String::from_utf8_lossy(&buffer).into_owned(), parsed))
+}
+
+#[track_caller]
+fn check(head: &request::Parts, asked: Asked<'_>, expected: &str) {
+    assert_eq!(text(head, asked).unwrap().0, expected);
+}
+
+#[track_caller]
+fn refused(head: &request::Parts, asked: Asked<'_>, expected: HeadError) {
+    assert_eq!(text(head, asked).map(|(text, _)| text), Err(expected));
+}
+
+#[test]
+fn requests_as_text() {
+    check(
+        &parts("GET", "https://a.test/x?y=1", &[("accept", "*/*"), ("b", "1"), ("b", "2")]),
+        PLAIN,
+        "GET /x?y=1 HTTP/1.1\r\nhost: a.test\r\naccept: */*\r\nb: 1\r\nb: 2\r\n\r\n",
+    );
+    check(&parts("OPTIONS", "*", &[("host", "a")]), PLAIN, "OPTIONS * HTTP/1.1\r\nhost: a\r\n\r\n");
+    let (_, connect) = text(&parts("CONNECT", "a.test:443", &[]), PLAIN).unwrap();
+    assert_eq!(connect.form, TargetForm::Authority);
+}
+
+#[test]
+fn crumbs_are_one_cookie() {
+    check(
+        &parts("GET", "https://a/", &[("cookie", "a=1"), ("x", "y"), ("cookie", "b=2"), ("cookie", "c=3")]),
+        PLAIN,
+        "GET / HTTP/1.1\r\nhost: a\r\nx: y\r\ncookie: a=1; b=2; c=3\r\n\r\n",
+    );
+}
+
+#[test]
+fn bodies_are_framed() {
+    let asked = Asked { has_body: true, ..PLAIN };
+    check(
+        &parts("POST", "https://a/", &[]),
+        asked,
+        "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n",
+    );
+    check(
+        &parts("POST", "https://a/", &[("content-length", "3")]),
+        asked,
+        "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\n",
+    );
+}
+
+#[test]
+fn host_may_repeat_what_authority_says() {
+    for (uri, host) in
+        [("https://a.test/", "A.Test"), ("https://a.test/", "a.test:443"), ("http://a.test:80/", "a.test")]
+    {
+        let (_, head) = text(&parts("GET", uri, &[("host", host)]), PLAIN).unwrap();
+        assert_eq!(head.fields.len(), 1);
+    }
+    for (uri, host) in
+        [("https://a/", "b"), ("https://a:1/", "a:2"), ("https://a/", "a:80"), ("https://a/", "")]
+    {
+        refused(&parts("GET", uri, &[("host", host)]), PLAIN, HeadError::HostMismatch);
+    }
+    refused(&parts("GET", "https://a/", &[("host", "a"), ("host", "a")]), PLAIN, HeadError::HostRepeated);
+    refused(&parts("GET", "/", &[]), PLAIN, HeadError::HostMissing);
+    refused(&parts("GET", "https://u@a/", &[]), PLAIN, HeadError::HostInvalid);
+}
+
+#[test]
+fn what_the_gate_refuses_is_refused() {
+    refused(&parts("GET", "*", &[("host", "a")]), PLAIN, HeadError::Target);
+    refused(
+        &parts("POST", "https://a/", &[("content-length", "3"), ("content-length", "3")]),
+        PLAIN,
+        HeadError::LengthRepeated,
+    );
+    refused(&parts("POST", "https://a/", &[("content-length", "+3")]), PLAIN, HeadError::LengthInvalid);
+    refused(&parts("POST", "https://a/", &[("expect", "x")]), PLAIN, HeadError::Expectation);
+    refused(
+        &parts("POST", "https://a/", &[("transfer-encoding", "chunked"), ("content-length", "1")]),
+        PLAIN,
+        HeadError::LengthWithCoding,
+    );
+    let many: Vec<(String, &str)> = (0..51).map(|number| (format!("x-{number}"), "1")).collect();
+    let many: Vec<(&str, &str)> = many.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+    refused(&parts("GET", "https://a/", &many), PLAIN, HeadError::TooManyFields);
+    let long = "x".repeat(5000);
+    refused(&parts("GET", "https://a/", &[("x", &long)]), PLAIN, HeadError::TooLarge);
+}
+
+#[test]
+fn extended_connect_is_a_handshake() {
+    let asked = Asked { has_body: true, protocol: Some("websocket"), websocket_key: b"KEY" };
+    let head = parts(
+        "CONNECT",
+        "https://a/chat?x",
+        &[("sec-websocket-version", "13"), ("sec-websocket-key", "theirs"), ("origin", "o")],
+    );
+    check(
+        &head,
+        asked,
+        "GET /chat?x HTTP/1.1\r\nhost: a\r\nsec-websocket-version: 13\r\norigin: o\r\nconnection: Upgrade\r\n\
+         upgrade: websocket\r\nsec-websocket-key: KEY\r\n\r\n",
+    );
+    assert!(text(&head, asked).unwrap().1.upgrade);
+    refused(&head, Asked { protocol: Some("connect-udp"), ..asked }, HeadError::Protocol);
+}
+
+fn headers(fields: &[(&'static str, &'static str)]) -> HeaderMap {
+    let pairs =
+        fields.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+    pairs.collect()
+}
+
+#[test]
+fn answers_as_text() {
+    for (status, fields, ends, bare, expected) in [
+        (
+            200,
+            &[("a", "1")][..],
+            false,
+            false,
+            "HTTP/1.1 200 OK\r\na: 1\r\ntransfer-encoding: chunked\r\n\r\n",
+        ),
+        (200, &[("content-length", "5")], false, false, "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n"),
+        (404, &[], true, false, "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n"),
+        (204, &[], true, true, "HTTP/1.1 204 No Content\r\n\r\n"),
+        (103, &[("link", "x")], true, true, "HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n"),
+        (599, &[], true, false, "HTTP/1.1 599 \r\ncontent-length: 0\r\n\r\n"),
+        (200, &[("connection", "close"), ("upgrade", "x")], true, true, "HTTP/1.1 200 OK\r\n\r\n"),
+    ] {
+        let mut out = Vec::new();
+        let chunked =
+            response_text(StatusCode::from_u16(status).unwrap(), &headers(fields), ends, bare, &mut out);
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+        assert_eq!(chunked, expected.contains("chunked"));
+    }
+    let mut out = Vec::new();
+    switching_text(&headers(&[("sec-websocket-protocol", "chat")]), b"ACC", &mut out);
+    let mut head = ResponseHead::new();
+    assert!(head.parse(&out, LIMITS, Method::Get).unwrap() && head.upgrade && head.status == 101);
+    let mut out = Vec::new();
+    trailers_text(Some(&headers(&[("grpc-status", "0")])), &mut out);
+    assert_eq!(out, b"0\r\ngrpc-status: 0\r\n\r\n");
+}
+
+fn to_server(text: &str, extended: bool) -> Result<Request<()>, TextError> {
+    let mut head = RequestHead::new();
+    assert!(head.parse(text.as_bytes(), LIMITS).unwrap());
+    request(&head, &Bytes::copy_from_slice(text.as_bytes()), Scheme::HTTP, extended)
+}
+
+#[test]
+fn requests_for_servers() {
+    let sent = to_server(
+        "POST /a?b HTTP/1.1\r\nHost: h:80\r\nX-A: 1\r\nTE: trailers\r\nx-a:  2 \r\nTransfer-Encoding: chunked\r\n\r\n",
+        false,
+    )
+    .unwrap();
+    assert_eq!((sent.method().as_str(), sent.uri().to_string().as_str()), ("POST", "http://h:80/a?b"));
+    assert_eq!(sent.headers().get_all("x-a").iter().collect::<Vec<_>>(), ["1", "2"]);
+    assert_eq!(sent.headers().len(), 3, "{:?}", sent.headers());
+    let odd = to_server("GET /<a>?`=1 HTTP/1.1\r\nHost: h\r\n\r\n", false).unwrap();
+    assert_eq!(odd.uri().to_string(), "http://h/%3Ca%3E?%60=1");
+    let options = to_server("OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n", false).unwrap();
+    assert_eq!(options.uri().path(), "*");
+    let tunnel = to_server(
+        "GET /chat HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: k\r\n\
+         Sec-WebSocket-Version: 13\r\n\r\n",
+        true,
+    )
+    .unwrap();
+    assert_eq!((tunnel.method().as_str(), tunnel.headers().len()), ("CONNECT", 1));
+}
+
+#[test]
+fn answers_for_clients() {
+    let text = "HTTP/1.1 200 OK\r\nConnection: close, x-hop\r\nX-Hop: 1\r\nSet-Cookie: a\r\nSet-Cookie: b\r\n\
+                Transfer-Encoding: chunked\r\n\r\n";
+    let mut head = ResponseHead::new();
+    assert!(head.parse(text.as_bytes(), LIMITS, Method::Get).unwrap());
+    let answer = response(&head, &Bytes::copy_from_slice(text.as_bytes())).unwrap();
+    assert_eq!(answer.headers().get_all("set-cookie").iter().collect::<Vec<_>>(), ["a", "b"]);
+    assert_eq!(answer.headers().len(), 2);
+}
+
+#[test]
+fn trailers_from_lines() {
+    let map = trailers(&Bytes::from_static(b"A: 1\r\nb:2 \r\na:\r\n")).unwrap();
+    assert_eq!(map.get_all("a").iter().collect::<Vec<_>>(), ["1", ""]);
+    assert_eq!(map["b"], "2");
+    assert!(trailers(&Bytes::from_static(b"no colon\r\n")).is_err());
+}
+
+proptest! {
+    /// Whatever an HTTP/2 client says, the text is one head that means the same, or nothing.
+    #[test]
+    fn no_request_is_more_than_one_head(
+        method in "[A-Z!#$%&'*+.^_`|~a-z-]{1,8}",
+        path in "(/[/*?:@%a-z.\"{}|\\[\\]^-]{0,12}|\\*|[a-z/:]{1,9})",
+        authority in "[a-z0-9.:@\\[\\]-]{0,10}",
+        fields in prop::collection::vec(("[a-z_-]{1,18}", prop::collection::vec(any::<u8>(), 0..12)), 0..6),
+        has_body: bool,
+        extended: bool,
+    ) {
+        let mut head = Request::new(()).into_parts().0;
+        prop_assume!(http::Method::from_bytes(method.as_bytes()).is_ok());
+        head.method = http::Method::from_bytes(method.as_bytes()).unwrap();
+        let mut uri = http::uri::Parts::default();
+        uri.path_and_query = path.parse().ok();
+        uri.authority = authority.parse().ok();
+        uri.scheme = uri.authority.as_ref().map(|_| Scheme::HTTPS);
+        if uri.path_and_query.is_none() {
+            return Ok(());
+        }
+        let Ok(uri) = http::Uri::from_parts(uri) else { return Ok(()) };
+        head.uri = uri;
+        for (name, value) in &fields {
+            if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_bytes(value)) {
+                head.headers.append(name, value);
+            }
+        }
+        let asked = Asked { has_body, protocol: extended.then_some("websocket"), websocket_key: b"KEY" };
+        if let Ok((_, parsed)) = text(&head, asked) {
+            let expected = if extended { "GET" } else { head.method.as_str() };
+            prop_assert_eq!(parsed.method, Method::of(expected.as_bytes()));
+            prop_assert!(parsed.framing != Framing::Close);
+        }
+    }
+}

@@ -27,6 +27,9 @@ pub struct Edits<'a> {
     pub request_id: &'a [u8],
     /// Whether a change of protocol is asked for and passed on.
     pub upgrade: bool,
+    /// Whether a server is told that trailers are welcome, where the client has said so. One of HTTP/1 would have to be
+    /// told with `Connection` too, and they come in chunked answers anyway.
+    pub welcomes_trailers: bool,
 }
 
 /// Appends the head to `out`.
@@ -59,6 +62,9 @@ pub fn write(out: &mut Vec<u8>, buffer: &[u8], head: &RequestHead, edits: &Edits
         ForwardingStyle::None => {}
     }
     put(out, "X-Request-Id", edits.request_id);
+    if edits.welcomes_trailers && accepts_trailers(buffer, head) {
+        put(out, "TE", b"trailers");
+    }
     if edits.upgrade {
         put(out, "Connection", b"upgrade");
         for value in head.values(buffer, "upgrade") {
@@ -66,6 +72,15 @@ pub fn write(out: &mut Vec<u8>, buffer: &[u8], head: &RequestHead, edits: &Edits
         }
     }
     out.extend_from_slice(b"\r\n");
+}
+
+/// RFC 9110 section 10.1.4.
+fn accepts_trailers(buffer: &[u8], head: &RequestHead) -> bool {
+    head.known(Known::Te).is_some()
+        && head
+            .values(buffer, "te")
+            .flat_map(wire::field::list)
+            .any(|coding| coding.eq_ignore_ascii_case(b"trailers"))
 }
 
 /// Writes the request line in origin form and returns where the fields begin in `buffer`.
@@ -185,6 +200,7 @@ mod tests {
             tls: false,
             request_id: b"id1",
             upgrade: false,
+            welcomes_trailers: false,
         };
         change(&mut edits);
         let mut out = Vec::new();
@@ -326,6 +342,21 @@ mod tests {
                 OURS.strip_suffix("\r\n").unwrap()
             ),
         );
+    }
+
+    #[test]
+    fn servers_that_may_send_trailers_are_told_so() {
+        for (te, expected) in [
+            ("trailers", "TE: trailers\r\n"),
+            ("x, Trailers;q=1", ""),
+            ("gzip, trailers", "TE: trailers\r\n"),
+        ] {
+            check(
+                &format!("GET / HTTP/1.1\r\nHost: h\r\nTE: {te}\r\n\r\n"),
+                |edits| edits.welcomes_trailers = true,
+                &format!("GET / HTTP/1.1\r\nHost: h\r\n{}{expected}\r\n", OURS.strip_suffix("\r\n").unwrap()),
+            );
+        }
     }
 
     #[test]

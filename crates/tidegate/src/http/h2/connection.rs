@@ -8,7 +8,7 @@ use super::flood::{Flood, FrameWatch};
 use super::io::Wire;
 use super::source::Shape;
 use crate::error::ProxyError;
-use crate::http::h1::{AddressText, BodyState, Client};
+use crate::http::h1::{Active, AddressText, BodyState, Client};
 use crate::http::stream::Stream;
 use crate::path;
 use crate::worker::{Timer, Worker};
@@ -305,6 +305,7 @@ async fn serve(
             false => Err(HeadError::Malformed),
         }
     });
+    read_ahead(&mut client.stream, &mut active);
     // What becomes of the stream follows from how far its answer has come; the connection goes on either way.
     match parsed {
         Ok(()) => path::serve(&worker, &mut client, &mut active).await,
@@ -313,6 +314,15 @@ async fn serve(
     drop(client);
     drop(open);
     worker.give_active(active);
+}
+
+/// Takes what has come of the body already, as it comes with the head over HTTP/1: such a request can be sent again.
+fn read_ahead(stream: &mut Stream, active: &mut Active) {
+    let cx = &mut Context::from_waker(Waker::noop());
+    // What ends this, an error too, is found again by whoever reads next.
+    while let Poll::Ready(Ok(read @ 1..)) = stream.poll_read(cx, &mut active.input[active.filled..]) {
+        active.filled += read;
+    }
 }
 
 /// RFC 6455 section 4.1: sixteen bytes by chance.

@@ -48,7 +48,8 @@ impl ServerCertVerifier for Trusted {
                 intermediates,
                 now,
                 self.algorithms.all,
-            )?;
+            )
+            .map_err(|error| explained(error, certificate))?;
         }
         verify_server_name(&parsed, name)?;
         Ok(ServerCertVerified::assertion())
@@ -74,6 +75,19 @@ impl ServerCertVerifier for Trusted {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.algorithms.supported_schemes()
+    }
+}
+
+/// Of a stranger that signs itself it is first of all true that it is a stranger; that it is marked as an authority, and may
+/// not serve for that reason, helps nobody.
+fn explained(error: Error, certificate: &CertificateDer<'_>) -> Error {
+    match (&error, X509Certificate::from_der(certificate)) {
+        (Error::InvalidCertificate(CertificateError::Other(_)), Ok((_, parsed)))
+            if parsed.issuer() == parsed.subject() =>
+        {
+            CertificateError::UnknownIssuer.into()
+        }
+        _ => error,
     }
 }
 

@@ -2,18 +2,27 @@
 //!
 //! Servers start as failed-unknown. The first result decides at once, and the engine waits for it before it takes traffic;
 //! afterwards `rise` successes or `fall` failures in a row change a server's state.
+//!
+//! A check speaks what its pool speaks, over TLS where the pool has TLS, on a connection of its own.
 
+mod grpc;
+mod http1;
+mod http2;
 mod probe;
+mod reason;
+mod target;
 
 use crate::state::PoolCells;
+use crate::tls::client::ClientConfigs;
 use policy::decide::Dice;
-use policy::model::{Health, Policy, Server};
+use policy::model::{Health, Policy, PoolId};
 use probe::{Verdict, probe};
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
+use target::Target;
 use tokio::sync::oneshot;
 
 /// The thread that checks.
@@ -29,7 +38,8 @@ pub struct Checker {
 /// One server that is checked.
 struct Checked {
     pool: String,
-    server: Server,
+    server: String,
+    target: Target,
     health: Health,
     cell: Arc<crate::state::ServerCell>,
 }
@@ -69,21 +79,13 @@ impl Checker {
     ///
     /// # Errors
     /// When no thread or runtime can be had.
-    pub fn start(policy: &Policy, cells: &[PoolCells], seed: u64) -> io::Result<Option<Checker>> {
-        let checked: Vec<Checked> = policy
-            .pools
-            .iter()
-            .zip(cells)
-            .filter_map(|(pool, cells)| Some((pool, cells, pool.health.clone()?)))
-            .flat_map(|(pool, cells, health)| {
-                pool.servers.iter().zip(&cells.servers).map(move |(server, cell)| Checked {
-                    pool: pool.name.clone(),
-                    server: server.clone(),
-                    health: health.clone(),
-                    cell: Arc::clone(cell),
-                })
-            })
-            .collect();
+    pub fn start(
+        policy: &Policy,
+        cells: &[PoolCells],
+        server_tls: &ClientConfigs,
+        seed: u64,
+    ) -> io::Result<Option<Checker>> {
+        let checked = checked(policy, cells, server_tls);
         if checked.is_empty() {
             return Ok(None);
         }
@@ -125,13 +127,32 @@ impl Checker {
     }
 }
 
+/// All servers that are to be checked.
+fn checked(policy: &Policy, cells: &[PoolCells], server_tls: &ClientConfigs) -> Vec<Checked> {
+    let mut all = Vec::new();
+    for (number, (pool, cells)) in policy.pools.iter().zip(cells).enumerate() {
+        let Some(health) = &pool.health else { continue };
+        let tls = server_tls.get(PoolId(number));
+        for (index, (server, cell)) in pool.servers.iter().zip(&cells.servers).enumerate() {
+            all.push(Checked {
+                pool: pool.name.clone(),
+                server: server.name.clone(),
+                target: Target::new(pool, index, health, tls),
+                health: health.clone(),
+                cell: Arc::clone(cell),
+            });
+        }
+    }
+    all
+}
+
 /// Checks one server for ever.
 async fn watch(checked: Checked, seed: u64, first: SyncSender<()>) {
     let mut dice = Dice::new(seed);
     let mut streak = Streak::default();
     let mut first = Some(first);
     loop {
-        let verdict = probe(&checked.server, &checked.health).await;
+        let verdict = probe(&checked.target, &checked.health).await;
         apply(&checked, &mut streak, &verdict);
         if let Some(first) = first.take() {
             // Nobody may be waiting any more.
@@ -156,7 +177,7 @@ fn apply(checked: &Checked, streak: &mut Streak, verdict: &Verdict) {
     if !streak.note(success, &checked.health) {
         return;
     }
-    let (pool, server) = (&checked.pool, &checked.server.name);
+    let (pool, server) = (&checked.pool, &checked.server);
     match verdict {
         Ok(()) => {
             checked.cell.health.set_up();

@@ -1,10 +1,12 @@
 //! What the tests have in common: the program itself, nginx as a server behind it, and waiting with a
 //! deadline.
 
+pub mod h2_server;
 pub mod nginx;
 pub mod program;
 pub mod tool;
 
+pub use h2_server::H2Server;
 pub use nginx::Nginx;
 pub use program::Tidegate;
 
