@@ -29,7 +29,7 @@ impl Kind {
 }
 
 /// A folder for configurations, removed in the end.
-pub struct Folder(PathBuf);
+pub struct Folder(pub(super) PathBuf);
 
 impl Folder {
     /// A new one.
@@ -144,7 +144,7 @@ fn nginx(folder: &Folder, address: &str, origin: &str, tuned: bool) -> Result<Pr
 }
 
 /// Starts a program on one core. `taskset` becomes that program, so its id is the program's.
-fn on_core(core: &str, program: &str, arguments: &[&str]) -> Result<Process, Failure> {
+pub(super) fn on_core(core: &str, program: &str, arguments: &[&str]) -> Result<Process, Failure> {
     let mut words = vec!["-c", core, program];
     words.extend(arguments);
     let mut command = command("taskset", &words);

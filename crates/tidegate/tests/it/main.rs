@@ -10,6 +10,7 @@ mod connections;
 mod demo;
 mod examples;
 mod fields;
+mod floods;
 mod framing;
 mod health;
 mod interim;
