@@ -164,9 +164,9 @@ enum Attempt {
 }
 
 /// A server, and what leads to it.
-struct Way {
+struct Way<'a> {
     pick: Pick,
-    timeouts: Timeouts,
+    timeouts: &'a Timeouts,
     connection: Connection,
     in_flight: InFlight,
 }
@@ -252,7 +252,7 @@ async fn forward(
             }
         };
         let reused = connection.reused;
-        let way = Way { pick, timeouts, connection, in_flight };
+        let way = Way { pick, timeouts: &timeouts, connection, in_flight };
         match route.attempt(client, active, request, &body, way).await {
             Attempt::Done(after) => return after,
             Attempt::Again { error, body: at_hand, unprocessed } => {
@@ -320,9 +320,9 @@ impl Route<'_> {
         active: &mut Active,
         request: &mut Request,
         body: &FirstBody,
-        way: Way,
+        way: Way<'_>,
     ) -> Attempt {
-        let Way { pick, ref timeouts, mut connection, in_flight } = way;
+        let Way { pick, timeouts, mut connection, in_flight } = way;
         let worker = self.worker;
         request.connected_at = worker.time_for_log();
         self.write_head(client, active, request, pick);

@@ -1,6 +1,7 @@
 //! A connection as a stream of plain bytes, whether TLS lies below, or a stream of a later version of HTTP.
 
 use super::h2::Translated;
+use crate::worker::BUFFER_BYTES;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
@@ -113,6 +114,14 @@ impl Stream {
         match self {
             Stream::Translated(stream) => stream.poll_writable(cx),
             _ => Poll::Ready(()),
+        }
+    }
+
+    /// Bytes that are worth reading at once, to be written here.
+    pub fn read_size(&self) -> usize {
+        match self {
+            Stream::Translated(stream) => stream.read_size(),
+            _ => BUFFER_BYTES,
         }
     }
 

@@ -42,7 +42,11 @@ pub async fn connect(
     let pool = &worker.policy().pools[pick.pool.0];
     if pool.protocol == Protocol::H2 {
         let open = || open_in_time(worker, timer, pick, end);
-        let (lease, reused) = shared::stream(worker, timer, server, end, open).await?;
+        // Boxed, for most requests find a connection and do not carry what it takes to make one.
+        let (lease, reused) = match worker.shared.take(server) {
+            Some(lease) => (lease, true),
+            None => Box::pin(shared::stream(worker, timer, server, end, open)).await?,
+        };
         let scheme = if pool.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
         let stream = Stream::Translated(Box::new(ServerStream::new(lease, scheme)));
         return Ok(Connection { stream, reused, permit: None });
@@ -52,7 +56,7 @@ pub async fn connect(
             return Ok(kept);
         }
     }
-    let (stream, permit) = open_in_time(worker, timer, pick, end).await?;
+    let (stream, permit) = Box::pin(open_in_time(worker, timer, pick, end)).await?;
     Ok(Connection { stream, reused: false, permit: Some(permit) })
 }
 

@@ -119,7 +119,7 @@ impl SharedConnections {
     }
 
     /// A stream on a connection that there is.
-    fn take(&self, server: usize) -> Option<Lease> {
+    pub fn take(&self, server: usize) -> Option<Lease> {
         let mut to_server = self.servers[server].borrow_mut();
         to_server.connections.retain(|shared| shared.is_open());
         let shared = to_server.connections.iter().find(|shared| shared.has_room())?;

@@ -18,7 +18,11 @@ thread_local! {
     static FREE: RefCell<Vec<Box<[u8]>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// One buffer of [`BUFFER_BYTES`]; its storage returns to the worker's pool when it is dropped.
+/// Bytes in a small buffer: a head as most of them are. Connections of HTTP/2 have many requests at once, and most of
+/// those have no body.
+const SMALL_BYTES: usize = 2 * 1024;
+
+/// One buffer of [`BUFFER_BYTES`], whose storage returns to the worker's pool when it is dropped; or a small one.
 pub struct Buffer(Box<[u8]>);
 
 impl Buffer {
@@ -26,6 +30,20 @@ impl Buffer {
     pub fn take() -> Buffer {
         // Allocation: only until the pool has as many as are in use at once.
         Buffer(FREE.with_borrow_mut(Vec::pop).unwrap_or_else(|| vec![0; BUFFER_BYTES].into_boxed_slice()))
+    }
+
+    /// A small one, with arbitrary contents.
+    pub fn small() -> Buffer {
+        Buffer(vec![0; SMALL_BYTES].into_boxed_slice())
+    }
+
+    /// Becomes one of [`BUFFER_BYTES`], if it was a small one; its first `keep` bytes stay.
+    pub fn grow(&mut self, keep: usize) {
+        if self.len() < BUFFER_BYTES {
+            let mut large = Buffer::take();
+            large[..keep].copy_from_slice(&self[..keep]);
+            *self = large;
+        }
     }
 }
 
@@ -48,7 +66,7 @@ impl Drop for Buffer {
         // At the thread's end the pool may be gone already; then the allocator has it.
         let _ = FREE.try_with(|free| {
             let mut free = free.borrow_mut();
-            if free.len() < KEPT_MAX {
+            if storage.len() == BUFFER_BYTES && free.len() < KEPT_MAX {
                 free.push(storage);
             }
         });

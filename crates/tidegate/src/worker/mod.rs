@@ -199,9 +199,17 @@ impl Worker {
         tracing::warn!(reason, peer = %peer.ip(), unsaid, "a connection of HTTP/2 was closed for its frames");
     }
 
-    /// Storage for a request.
+    /// Storage for the requests of one connection.
     pub fn take_active(&self) -> Box<Active> {
-        self.actives.borrow_mut().pop().unwrap_or_default()
+        let kept = self.actives.borrow_mut().pop();
+        let mut active = kept.unwrap_or_else(|| Box::new(Active::new(Buffer::take())));
+        active.input.grow(0);
+        active
+    }
+
+    /// Storage for one request among many on a connection; its buffer may be a small one.
+    pub fn take_small_active(&self) -> Box<Active> {
+        self.actives.borrow_mut().pop().unwrap_or_else(|| Box::new(Active::new(Buffer::small())))
     }
 
     /// Gives storage back.

@@ -142,7 +142,7 @@ impl RequestHead {
             host: Span::default(),
             host_name: Span::default(),
             version: Version::Http11,
-            fields: Vec::with_capacity(16),
+            fields: Vec::new(),
             framing: Framing::None,
             keep_alive: false,
             expect_continue: false,

@@ -34,7 +34,7 @@ impl ResponseHead {
             status: 0,
             version: Version::Http11,
             reason: Span::default(),
-            fields: Vec::with_capacity(16),
+            fields: Vec::new(),
             framing: Framing::None,
             keep_alive: false,
             upgrade: false,

@@ -68,17 +68,17 @@ pub struct Active {
 }
 
 impl Active {
-    /// Storage for one connection's requests.
-    pub fn new() -> Active {
+    /// Storage for requests of which `input` holds the heads.
+    pub fn new(input: Buffer) -> Active {
         Active {
-            input: Buffer::take(),
+            input,
             filled: 0,
             head: RequestHead::new(),
             body: BodyState::Unread,
             next: 0..0,
-            request_out: Vec::with_capacity(2048),
+            request_out: Vec::new(),
             response: ResponseHead::new(),
-            answer: Vec::with_capacity(2048),
+            answer: Vec::new(),
             lines: Vec::new(),
             host: String::new(),
             path: String::new(),
@@ -93,12 +93,6 @@ impl Active {
             self.input.copy_within(next, 0);
         }
         self.filled > 0
-    }
-}
-
-impl Default for Active {
-    fn default() -> Self {
-        Active::new()
     }
 }
 

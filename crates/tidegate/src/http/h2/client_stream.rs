@@ -7,12 +7,19 @@ use super::{Translated, into_io};
 use bytes::Bytes;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream};
+use std::cell::RefCell;
 use std::io;
 use std::task::{Context, Poll, ready};
 use wire::h1::{FIELDS_MAX, Framing, HeadLimits, Method, ResponseHead};
 
 /// What we have written ourselves is as long as it is.
 const LIMITS: HeadLimits = HeadLimits { bytes: u32::MAX, fields: FIELDS_MAX as u16 };
+
+/// The first parts of answers that a connection's requests may hold together, before it shows whether the client takes
+/// them. Within bounds: a small answer is to be read at once.
+const UNTAKEN: usize = 128 * 1024;
+const FIRST_READ_MIN: usize = 1024 + 256;
+const FIRST_READ_MAX: usize = 16 * 1024;
 
 /// One request of an HTTP/2 client: its body is read, its answer written.
 pub struct ClientStream {
@@ -25,7 +32,11 @@ pub struct ClientStream {
     method: Method,
     /// Whether the stream is, or may become, a tunnel.
     tunnel: bool,
-    head: ResponseHead,
+}
+
+thread_local! {
+    /// Where heads are read; of no use between two of them.
+    static HEAD: RefCell<ResponseHead> = RefCell::new(ResponseHead::new());
 }
 
 impl ClientStream {
@@ -39,32 +50,38 @@ impl ClientStream {
         tunnel: bool,
     ) -> ClientStream {
         let body = Source::new(body, shape);
-        ClientStream { wire, respond, body, answer: None, method, tunnel, head: ResponseHead::new() }
+        ClientStream { wire, respond, body, answer: None, method, tunnel }
     }
 
     /// Takes the heads at the start of `text`; returns how many bytes they have.
     fn write_heads(&mut self, text: &[u8]) -> io::Result<usize> {
-        let mut taken = 0;
-        while self.answer.is_none() && taken < text.len() {
-            self.head.reset();
-            let whole = self.head.parse(&text[taken..], LIMITS, self.method).map_err(io::Error::other)?;
-            if !whole {
-                return Err(io::ErrorKind::InvalidData.into());
+        HEAD.with_borrow_mut(|head| {
+            let mut taken = 0;
+            while self.answer.is_none() && taken < text.len() {
+                taken += self.write_head(&text[taken..], head)?;
             }
-            let end = taken + self.head.length as usize;
-            let head = Bytes::copy_from_slice(&text[taken..end]);
-            taken = end;
-            let response = wire::h2::response(&self.head, &head).map_err(io::Error::other)?;
-            if response.status().is_informational() {
-                self.respond.send_informational(response).map_err(into_io)?;
-                continue;
-            }
-            let framing = if self.head.status == 101 { Framing::Close } else { self.head.framing };
-            let ends = matches!(framing, Framing::None | Framing::Length(0));
-            let stream = self.respond.send_response(response, ends).map_err(into_io)?;
-            self.answer = Some(Sink::new(stream, framing, ends));
+            Ok(taken)
+        })
+    }
+
+    fn write_head(&mut self, text: &[u8], head: &mut ResponseHead) -> io::Result<usize> {
+        head.reset();
+        if !head.parse(text, LIMITS, self.method).map_err(io::Error::other)? {
+            return Err(io::ErrorKind::InvalidData.into());
         }
-        Ok(taken)
+        let length = head.length as usize;
+        // Allocation: one for the head, whose fields share it.
+        let response = wire::h2::response(head, &Bytes::copy_from_slice(&text[..length]));
+        let response = response.map_err(io::Error::other)?;
+        if response.status().is_informational() {
+            self.respond.send_informational(response).map_err(into_io)?;
+            return Ok(length);
+        }
+        let framing = if head.status == 101 { Framing::Close } else { head.framing };
+        let ends = matches!(framing, Framing::None | Framing::Length(0));
+        let stream = self.respond.send_response(response, ends).map_err(into_io)?;
+        self.answer = Some(Sink::new(stream, framing, ends));
+        Ok(length)
     }
 
     /// Ready with an error when the client has given the request up.
@@ -129,6 +146,12 @@ impl Translated for ClientStream {
 
     fn poll_writable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.answer.as_mut().map_or(Poll::Ready(()), |answer| answer.poll_writable(cx))
+    }
+
+    fn read_size(&self) -> usize {
+        // Nobody knows yet how much the client takes.
+        let first = || (UNTAKEN / self.wire.open_streams().max(1)).clamp(FIRST_READ_MIN, FIRST_READ_MAX);
+        self.answer.as_ref().map_or_else(first, Sink::read_size)
     }
 
     fn is_unprocessed(&self) -> bool {

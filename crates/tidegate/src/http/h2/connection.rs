@@ -17,7 +17,6 @@ use bytes::Bytes;
 use h2::server::{Connection, SendResponse};
 use h2::{Reason, RecvStream};
 use http::Request;
-use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -45,6 +44,9 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// Bytes that a client may go on sending after it was told that nobody listens.
 const FAREWELL_BYTES_MAX: usize = 1 << 20;
 
+/// Less room than this is not worth reading into.
+const READ_AHEAD_MIN: usize = 512;
+
 /// No time-out: while there are requests, each has its own.
 const NOT_SOON: Duration = Duration::from_secs(365 * 24 * 3600);
 
@@ -55,35 +57,6 @@ struct Peer {
     text: AddressText,
     listener: usize,
     tls: bool,
-}
-
-/// How many requests are on their way.
-#[derive(Default)]
-struct Open {
-    count: Cell<usize>,
-    /// The connection's task, which wants to know of the last one.
-    waker: RefCell<Option<Waker>>,
-}
-
-/// Counts a request until it is dropped.
-struct OpenStream(Rc<Open>);
-
-impl OpenStream {
-    fn new(open: &Rc<Open>) -> OpenStream {
-        open.count.set(open.count.get() + 1);
-        OpenStream(Rc::clone(open))
-    }
-}
-
-impl Drop for OpenStream {
-    fn drop(&mut self) {
-        self.0.count.set(self.0.count.get() - 1);
-        if self.0.count.get() == 0
-            && let Some(waker) = self.0.waker.borrow_mut().take()
-        {
-            waker.wake();
-        }
-    }
 }
 
 /// Serves a connection that speaks HTTP/2, of which `early` was read already, until it ends.
@@ -122,7 +95,6 @@ pub async fn run(worker: Rc<Worker>, client: Client, early: Vec<u8>) {
             wire: &wire,
             timer: &timer,
             peer: Peer { address: peer, text: peer_text, listener, tls },
-            open: Rc::default(),
             idle: false,
             leaving: false,
         };
@@ -139,7 +111,6 @@ struct Serving<'a> {
     wire: &'a Wire,
     timer: &'a Timer,
     peer: Peer,
-    open: Rc<Open>,
     /// No request is on its way, and the time for that is running.
     idle: bool,
     /// The client was told that no more requests are taken.
@@ -160,7 +131,7 @@ impl Serving<'_> {
             }
             let lost = matches!(self.wire.poll_drain(cx), Poll::Ready(Err(_)));
             // Requests that are cut off by a stop say so themselves, as long as their connection is there.
-            let stopped = self.worker.is_stopping() && self.open.count.get() == 0;
+            let stopped = self.worker.is_stopping() && self.wire.open_streams() == 0;
             if ended || lost || stopped {
                 return Poll::Ready(());
             }
@@ -180,19 +151,12 @@ impl Serving<'_> {
                 Poll::Ready(None) => return true,
                 Poll::Ready(Some(Ok((request, respond)))) => {
                     self.idle = false;
-                    let stream = serve(
-                        Rc::clone(self.worker),
-                        self.peer,
-                        self.wire.clone(),
-                        OpenStream::new(&self.open),
-                        request,
-                        respond,
-                    );
+                    let stream = serve(Rc::clone(self.worker), self.peer, self.wire, request, respond);
                     // Allocation: one a request, for its task.
                     tokio::task::spawn_local(stream);
                 }
                 Poll::Ready(Some(Err(error))) => {
-                    match flood_of(&error) {
+                    match flood_of(&error, self.wire) {
                         Some(flood) => self.worker.note_flood(flood, self.peer.address),
                         None => tracing::debug!(%error, "a connection of HTTP/2 has ended"),
                     }
@@ -209,8 +173,7 @@ impl Serving<'_> {
 
     /// Ready when a connection without requests has been so for long.
     fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.open.count.get() > 0 {
-            *self.open.waker.borrow_mut() = Some(cx.waker().clone());
+        if self.wire.poll_without_streams(cx).is_pending() {
             // Wakes this task for a drain too.
             self.timer.arm(NOT_SOON);
             let _ = self.timer.poll_due(cx);
@@ -250,44 +213,30 @@ async fn farewell(wire: &Wire, timer: &Timer) {
 }
 
 /// What kind of abuse the library has seen, by the words that it sends with GOAWAY.
-fn flood_of(error: &h2::Error) -> Option<Flood> {
-    if !error.is_go_away() || !error.is_library() || error.reason() != Some(Reason::ENHANCE_YOUR_CALM) {
-        return None;
-    }
-    let text = error.to_string();
-    let known = [
+fn flood_of(error: &h2::Error, wire: &Wire) -> Option<Flood> {
+    const WORDS: [(&str, Flood); 5] = [
         ("too_many_resets", Flood::RapidReset),
         ("too_many_internal_resets", Flood::ProvokedResets),
         ("too_many_continuations", Flood::Continuation),
         ("header_list_way_too_large", Flood::HeaderBomb),
         ("too_many_data_frames", Flood::EmptyData),
     ];
-    known.iter().find(|(word, _)| text.contains(word)).map(|(_, flood)| *flood)
+    let is_calm = error.is_library() && error.reason() == Some(Reason::ENHANCE_YOUR_CALM);
+    WORDS.iter().find(|(word, _)| is_calm && wire.said_at_last(word)).map(|(_, flood)| *flood)
 }
 
-/// Serves one request.
-async fn serve(
+/// Serves one request. Not all of it is in the future that is returned: the smaller that is, the better, for a connection
+/// may have very many.
+fn serve(
     worker: Rc<Worker>,
     peer: Peer,
-    wire: Wire,
-    open: OpenStream,
+    wire: &Wire,
     request: Request<RecvStream>,
     respond: SendResponse<Bytes>,
-) {
-    let mut active = worker.take_active();
-    let (head, body) = request.into_parts();
-    let protocol = head.extensions.get::<h2::ext::Protocol>().map(h2::ext::Protocol::as_str);
-    let key = protocol.map_or_else(String::new, |_| websocket_key(&worker));
-    let has_body = !body.is_end_stream();
-    let asked = Asked { has_body, protocol, websocket_key: key.as_bytes() };
-    let written = wire::h2::write_request(&head, asked, &mut active.input);
-    let shape = match written {
-        Ok(RequestText { chunked: true, .. }) => Shape::Chunked,
-        _ => Shape::Plain,
-    };
-    let method = Method::of(head.method.as_str().as_bytes());
-    let stream = ClientStream::new(wire, respond, body, shape, method, protocol.is_some());
-    drop(head);
+) -> impl Future<Output = ()> + use<> {
+    let open = wire.open_stream();
+    let mut active = worker.take_small_active();
+    let (parsed, stream) = begin(&worker, peer, wire.clone(), request, respond, &mut active);
     let mut client = Client {
         stream: Stream::Translated(Box::new(stream)),
         timer: worker.wheel.timer(),
@@ -296,9 +245,50 @@ async fn serve(
         listener: peer.listener,
         tls: peer.tls,
     };
+    async move {
+        // What becomes of the stream follows from how far its answer has come; the connection goes on either way.
+        match parsed {
+            Ok(()) => {
+                read_ahead(&mut client.stream, &mut active);
+                path::serve(&worker, &mut client, &mut active).await
+            }
+            Err(error) => {
+                // Boxed: rare.
+                let error = ProxyError::RequestHead(error);
+                Box::pin(path::refuse(&worker, &mut client, &mut active, error)).await
+            }
+        };
+        drop(client);
+        drop(open);
+        worker.give_active(active);
+    }
+}
+
+/// Brings a request's head into `active`, and its stream into the form that everything else works on.
+fn begin(
+    worker: &Worker,
+    peer: Peer,
+    wire: Wire,
+    request: Request<RecvStream>,
+    respond: SendResponse<Bytes>,
+    active: &mut Active,
+) -> (Result<(), HeadError>, ClientStream) {
+    let bounds = &worker.policy().listeners[peer.listener].bounds;
+    let (head, body) = request.into_parts();
+    let protocol = head.extensions.get::<h2::ext::Protocol>().map(h2::ext::Protocol::as_str);
+    let key = protocol.map_or_else(String::new, |_| websocket_key(worker));
+    let asked = Asked { has_body: !body.is_end_stream(), protocol, websocket_key: key.as_bytes() };
+    let mut written = wire::h2::write_request(&head, asked, &mut active.input);
+    if written == Err(HeadError::TooLarge) {
+        active.input.grow(0);
+        written = wire::h2::write_request(&head, asked, &mut active.input);
+    }
+    let shape = match written {
+        Ok(RequestText { chunked: true, .. }) => Shape::Chunked,
+        _ => Shape::Plain,
+    };
     active.body = BodyState::Unread;
     active.head.reset();
-    let bounds = &worker.policy().listeners[peer.listener].bounds;
     let limits = HeadLimits { bytes: bounds.head_bytes, fields: bounds.fields };
     let parsed = written.and_then(|text| {
         active.filled = text.length;
@@ -307,23 +297,22 @@ async fn serve(
             false => Err(HeadError::Malformed),
         }
     });
-    read_ahead(&mut client.stream, &mut active);
-    // What becomes of the stream follows from how far its answer has come; the connection goes on either way.
-    match parsed {
-        Ok(()) => path::serve(&worker, &mut client, &mut active).await,
-        Err(error) => path::refuse(&worker, &mut client, &mut active, ProxyError::RequestHead(error)).await,
-    };
-    drop(client);
-    drop(open);
-    worker.give_active(active);
+    let method = Method::of(head.method.as_str().as_bytes());
+    (parsed, ClientStream::new(wire, respond, body, shape, method, protocol.is_some()))
 }
 
 /// Takes what has come of the body already, as it comes with the head over HTTP/1: such a request can be sent again.
 fn read_ahead(stream: &mut Stream, active: &mut Active) {
     let cx = &mut Context::from_waker(Waker::noop());
     // What ends this, an error too, is found again by whoever reads next.
-    while let Poll::Ready(Ok(read @ 1..)) = stream.poll_read(cx, &mut active.input[active.filled..]) {
-        active.filled += read;
+    while stream.poll_readable(cx).is_ready() {
+        if active.input.len() - active.filled < READ_AHEAD_MIN {
+            active.input.grow(active.filled);
+        }
+        match stream.poll_read(cx, &mut active.input[active.filled..]) {
+            Poll::Ready(Ok(read @ 1..)) => active.filled += read,
+            _ => return,
+        }
     }
 }
 

@@ -5,11 +5,11 @@
 
 use super::flood::{Flood, FrameWatch};
 use crate::http::stream::Stream;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// So many bytes are written at once; more than that wait in the codec.
@@ -20,7 +20,30 @@ const DIRECT_MIN: usize = 16 * 1024;
 
 /// The stream below, shared by the codec and the task that drives it.
 #[derive(Clone)]
-pub struct Wire(Rc<RefCell<Inner>>);
+pub struct Wire(Rc<Shared>);
+
+struct Shared {
+    inner: RefCell<Inner>,
+    /// Requests that are on their way.
+    open: Cell<usize>,
+    /// The connection's task, which wants to know of the last one.
+    waiting: RefCell<Option<Waker>>,
+}
+
+/// Counts a request on a connection until it is dropped.
+pub struct OpenStream(Wire);
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        let shared = &self.0.0;
+        shared.open.set(shared.open.get() - 1);
+        if shared.open.get() == 0
+            && let Some(waker) = shared.waiting.borrow_mut().take()
+        {
+            waker.wake();
+        }
+    }
+}
 
 struct Inner {
     stream: Stream,
@@ -31,24 +54,57 @@ struct Inner {
     /// What was read when the version was found out.
     early: Vec<u8>,
     heard: bool,
+    /// The end of what was written at the end.
+    last_words: Vec<u8>,
 }
+
+/// So much of the last frames is kept: a GOAWAY with its reason in words.
+const LAST_WORDS: usize = 64;
 
 impl Wire {
     /// Over `stream`, of which `early` was read already. `watch` looks at the frames that come in.
     pub fn new(stream: Stream, early: Vec<u8>, watch: Option<FrameWatch>) -> Wire {
-        let inner = Inner { stream, collected: Vec::new(), sent: 0, watch, early, heard: false };
-        Wire(Rc::new(RefCell::new(inner)))
+        let inner = Inner {
+            stream,
+            collected: Vec::new(),
+            sent: 0,
+            watch,
+            early,
+            heard: false,
+            last_words: Vec::new(),
+        };
+        Wire(Rc::new(Shared { inner: RefCell::new(inner), open: Cell::new(0), waiting: RefCell::new(None) }))
+    }
+
+    /// One more request.
+    pub fn open_stream(&self) -> OpenStream {
+        self.0.open.set(self.0.open.get() + 1);
+        OpenStream(self.clone())
+    }
+
+    /// How many requests are on their way.
+    pub fn open_streams(&self) -> usize {
+        self.0.open.get()
+    }
+
+    /// Ready when no request is on its way.
+    pub fn poll_without_streams(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.open_streams() == 0 {
+            return Poll::Ready(());
+        }
+        *self.0.waiting.borrow_mut() = Some(cx.waker().clone());
+        Poll::Pending
     }
 
     /// Ready when all collected frames are with the kernel.
     pub fn poll_drain(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.0.borrow_mut().poll_drain(cx)
+        self.0.inner.borrow_mut().poll_drain(cx)
     }
 
     /// Writes the last frames, says that no more will come, and throws away what the peer still sends, up to `left`
     /// bytes. Ready when the peer has closed too, or has sent too much.
     pub fn poll_part(&self, cx: &mut Context<'_>, left: &mut usize) -> Poll<()> {
-        let mut inner = self.0.borrow_mut();
+        let mut inner = self.0.inner.borrow_mut();
         if ready!(inner.poll_drain(cx)).is_err() || ready!(inner.stream.poll_shutdown(cx)).is_err() {
             return Poll::Ready(());
         }
@@ -63,25 +119,31 @@ impl Wire {
 
     /// Whether frames wait for a peer that does not read.
     pub fn holds_back(&self) -> bool {
-        let inner = self.0.borrow();
+        let inner = self.0.inner.borrow();
         inner.sent < inner.collected.len() || inner.stream.holds_back()
     }
 
     /// Whether the peer has said anything.
     pub fn has_heard(&self) -> bool {
-        self.0.borrow().heard
+        self.0.inner.borrow().heard
     }
 
     /// Takes note of content that was handed over for the peer.
     pub fn sent(&self, bytes: usize) {
-        if let Some(watch) = &mut self.0.borrow_mut().watch {
+        if let Some(watch) = &mut self.0.inner.borrow_mut().watch {
             watch.sent(bytes);
         }
     }
 
+    /// Whether the GOAWAY that ended the connection speaks of `word`. The codec tells its reasons to nobody but the peer.
+    pub fn said_at_last(&self, word: &str) -> bool {
+        let inner = self.0.inner.borrow();
+        inner.last_words.windows(word.len()).any(|part| part == word.as_bytes())
+    }
+
     /// The first of the peer's budgets that was overdrawn.
     pub fn flood(&self) -> Option<Flood> {
-        self.0.borrow().watch.as_ref().and_then(FrameWatch::verdict)
+        self.0.inner.borrow().watch.as_ref().and_then(FrameWatch::verdict)
     }
 }
 
@@ -142,7 +204,7 @@ impl AsyncRead for Wire {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let count = ready!(self.0.borrow_mut().poll_read(cx, buffer.initialize_unfilled()))?;
+        let count = ready!(self.0.inner.borrow_mut().poll_read(cx, buffer.initialize_unfilled()))?;
         buffer.advance(count);
         Poll::Ready(Ok(()))
     }
@@ -150,7 +212,7 @@ impl AsyncRead for Wire {
 
 impl AsyncWrite for Wire {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.0.borrow_mut().poll_write(cx, bytes, &[])
+        self.0.inner.borrow_mut().poll_write(cx, bytes, &[])
     }
 
     fn poll_write_vectored(
@@ -160,7 +222,7 @@ impl AsyncWrite for Wire {
     ) -> Poll<io::Result<usize>> {
         let first = slices.first().map_or(&[][..], |slice| slice);
         let second = slices.get(1).map_or(&[][..], |slice| slice);
-        self.0.borrow_mut().poll_write(cx, first, second)
+        self.0.inner.borrow_mut().poll_write(cx, first, second)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -172,7 +234,11 @@ impl AsyncWrite for Wire {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut inner = self.0.borrow_mut();
+        let mut inner = self.0.inner.borrow_mut();
+        if inner.last_words.is_empty() {
+            let start = inner.collected.len().saturating_sub(LAST_WORDS);
+            inner.last_words = inner.collected[start..].to_vec();
+        }
         ready!(inner.poll_drain(cx))?;
         inner.stream.poll_shutdown(cx)
     }

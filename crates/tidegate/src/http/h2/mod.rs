@@ -43,6 +43,9 @@ pub trait Translated {
     /// Whether more would be taken now. Before that nothing needs to be read for it.
     fn poll_writable(&mut self, cx: &mut Context<'_>) -> Poll<()>;
 
+    /// Bytes that are worth reading for it at once.
+    fn read_size(&self) -> usize;
+
     /// Whether it failed in a way that says that the peer has not looked at the request (RFC 9113 section 8.7).
     fn is_unprocessed(&self) -> bool;
 }

@@ -11,12 +11,18 @@ use h2::client::ResponseFuture;
 use http::uri::Scheme;
 use http::{HeaderMap, Response, StatusCode};
 use sha1::{Digest, Sha1};
+use std::cell::RefCell;
 use std::io;
 use std::task::{Context, Poll, ready};
 use wire::h1::{FIELDS_MAX, Framing, HeadLimits, Method, RequestHead};
 
 /// What we have written ourselves is as long as it is.
 const LIMITS: HeadLimits = HeadLimits { bytes: u32::MAX, fields: FIELDS_MAX as u16 };
+
+thread_local! {
+    /// Where heads are read; of no use between two of them.
+    static HEAD: RefCell<RequestHead> = RefCell::new(RequestHead::new());
+}
 
 /// RFC 6455 section 1.3.
 const WEBSOCKET_GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -60,7 +66,16 @@ impl ServerStream {
 
     /// Sends the head at the start of `text`; returns how many bytes it has.
     fn poll_send_head(&mut self, cx: &mut Context<'_>, text: &[u8]) -> Poll<io::Result<usize>> {
-        let mut head = RequestHead::new();
+        HEAD.with_borrow_mut(|head| self.poll_send_read(cx, text, head))
+    }
+
+    fn poll_send_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        text: &[u8],
+        head: &mut RequestHead,
+    ) -> Poll<io::Result<usize>> {
+        head.reset();
         if !head.parse(text, LIMITS).map_err(io::Error::other)? {
             return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
         }
@@ -79,7 +94,7 @@ impl ServerStream {
         let length = head.length as usize;
         let whole = Bytes::copy_from_slice(&text[..length]);
         let mut request =
-            wire::h2::request(&head, &whole, self.scheme.clone(), extended).map_err(io::Error::other)?;
+            wire::h2::request(head, &whole, self.scheme.clone(), extended).map_err(io::Error::other)?;
         let mut framing = head.framing;
         if extended {
             request.extensions_mut().insert(h2::ext::Protocol::from_static(wire::h2::WEBSOCKET));
@@ -208,6 +223,10 @@ impl Translated for ServerStream {
 
     fn poll_writable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.request.as_mut().map_or(Poll::Ready(()), |request| request.poll_writable(cx))
+    }
+
+    fn read_size(&self) -> usize {
+        self.request.as_ref().map_or(crate::worker::BUFFER_BYTES, Sink::read_size)
     }
 
     fn is_unprocessed(&self) -> bool {

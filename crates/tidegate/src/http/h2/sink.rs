@@ -1,5 +1,6 @@
 //! What a stream carries away from us, given as the bytes that HTTP/1.1 would have.
 
+use crate::worker::BUFFER_BYTES;
 use bytes::{Bytes, BytesMut};
 use h2::{Reason, SendStream};
 use http::HeaderMap;
@@ -30,7 +31,14 @@ pub struct Sink {
     ended: bool,
     /// Bytes of content that were handed over.
     sent: usize,
+    /// Bytes to read for it at once: more while the receiver takes all at once, little when it does not.
+    read_size: usize,
+    /// Nothing has shown yet whether what was pushed last is taken at once.
+    fresh: bool,
 }
+
+/// Where [`Sink::read_size`] begins, and where it falls back to.
+const READ_SIZE_MIN: usize = 4 * 1024;
 
 impl Sink {
     /// For a body that begins now; `ended` where the head was the last of it.
@@ -44,7 +52,16 @@ impl Sink {
             }
             Framing::Close => Rest::Open,
         };
-        Sink { stream, rest, pending: Bytes::new(), trailers: None, ended, sent: 0 }
+        Sink {
+            stream,
+            rest,
+            pending: Bytes::new(),
+            trailers: None,
+            ended,
+            sent: 0,
+            read_size: READ_SIZE_MIN,
+            fresh: false,
+        }
     }
 
     /// Whether content waits for the receiver.
@@ -55,6 +72,11 @@ impl Sink {
     /// Whether all of the body was handed over, and its end.
     pub fn has_ended(&self) -> bool {
         self.ended
+    }
+
+    /// Bytes that are worth reading for it at once.
+    pub fn read_size(&self) -> usize {
+        self.read_size
     }
 
     /// Bytes of content that were handed over since this was asked last.
@@ -91,6 +113,7 @@ impl Sink {
         };
         text.truncate(kept);
         self.pending = text.freeze();
+        self.fresh = true;
         if done {
             self.rest = Rest::Done;
         }
@@ -100,12 +123,19 @@ impl Sink {
     /// Ready when everything that was pushed is handed over.
     pub fn poll_hand_over(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), h2::Error>> {
         while !self.pending.is_empty() {
-            let room = ready!(self.poll_room(cx, self.pending.len()))?;
+            let room = self.poll_room(cx, self.pending.len());
+            if room.is_pending() && std::mem::take(&mut self.fresh) {
+                self.read_size = READ_SIZE_MIN;
+            }
+            let room = ready!(room)?;
             let piece = self.pending.split_to(room.min(self.pending.len()));
             let last = self.pending.is_empty() && self.is_last();
             self.ended |= last;
             self.sent += piece.len();
             self.stream.send_data(piece, last)?;
+        }
+        if std::mem::take(&mut self.fresh) {
+            self.read_size = (self.read_size * 2).min(BUFFER_BYTES);
         }
         if !self.ended && matches!(self.rest, Rest::Done) {
             self.ended = true;

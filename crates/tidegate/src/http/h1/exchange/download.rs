@@ -109,7 +109,8 @@ impl Exchange<'_> {
             self.download.buffer = Some(Buffer::take());
         }
         let buffer = self.download.buffer.as_mut().expect("taken above");
-        match self.server.poll_read(cx, &mut buffer[start..]) {
+        let end = buffer.len().min(start + self.client.stream.read_size());
+        match self.server.poll_read(cx, &mut buffer[start..end]) {
             Poll::Pending => {
                 if start == 0 {
                     self.download.buffer = None;
@@ -170,6 +171,7 @@ impl Exchange<'_> {
     /// Reads more of the answer's body; `false` when there is nothing to read yet.
     fn read_answer_body(&mut self, cx: &mut Context<'_>) -> Result<bool, ProxyError> {
         if self.client.stream.poll_writable(cx).is_pending() {
+            self.download.buffer = None;
             return Ok(false);
         }
         let read = match self.read_server(cx, 0) {

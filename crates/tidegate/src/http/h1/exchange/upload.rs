@@ -114,6 +114,7 @@ impl Exchange<'_> {
     /// Reads more of the body into the client's buffer; `false` when there is nothing to read yet. Behind what was read
     /// before, as long as there is room: a short body that comes in pieces can be sent again.
     fn read_body(&mut self, cx: &mut Context<'_>) -> Result<bool, ProxyError> {
+        self.active.input.grow(self.upload.held.end.max(self.active.head.length as usize));
         let keeps = self.upload.at_hand && self.active.input.len() - self.upload.held.end >= READ_ROOM_MIN;
         let base = if keeps { self.upload.held.end } else { self.active.head.length as usize };
         let read = match self.client.stream.poll_read(cx, &mut self.active.input[base..]) {
