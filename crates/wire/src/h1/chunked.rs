@@ -281,10 +281,7 @@ impl ChunkDecoder {
         if !crate::field::is_token(name) {
             return Err(ChunkError::Trailer);
         }
-        // Framing, routing, identity and the connection; all that a peer which merges trailers would believe.
-        let forbidden = !matches!(Known::of(name), Known::Other | Known::Date)
-            || TRAILERS_FORBIDDEN.iter().any(|forbidden| name.eq_ignore_ascii_case(forbidden));
-        if forbidden {
+        if !may_trail(name) {
             return Err(ChunkError::TrailerForbidden);
         }
         if self.mode == ChunkMode::Decode {
@@ -294,6 +291,13 @@ impl ChunkDecoder {
         self.line.clear();
         Ok(State::TrailerStart)
     }
+}
+
+/// Whether a field may stand in a trailer section (RFC 9110 section 6.5.1): none of framing, routing, identity and the
+/// connection, which a peer that merges trailers would believe.
+pub fn may_trail(name: &[u8]) -> bool {
+    matches!(Known::of(name), Known::Other | Known::Date)
+        && !TRAILERS_FORBIDDEN.iter().any(|forbidden| name.eq_ignore_ascii_case(forbidden))
 }
 
 /// Appends the line that begins a chunk of `length` bytes, which is not 0.

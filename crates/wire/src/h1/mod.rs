@@ -9,7 +9,7 @@ mod response;
 #[cfg(test)]
 mod tests;
 
-pub use chunked::{ChunkDecoder, ChunkError, ChunkMode, Fed, LAST_CHUNK, write_chunk_header};
+pub use chunked::{ChunkDecoder, ChunkError, ChunkMode, Fed, LAST_CHUNK, may_trail, write_chunk_header};
 pub use error::HeadError;
 pub use field::{Field, Known, Span};
 pub use request::{Method, RequestHead, Scheme, TargetForm};

@@ -44,22 +44,29 @@ pub fn request(
         // RFC 9113 section 8.2.2: the one field for one hop that may stay.
         Known::Te => field.value.of(text) != b"trailers",
         Known::Host | Known::TransferEncoding => true,
+        // What a tunnel carries has no length.
+        Known::ContentLength => extended,
         Known::Other if extended => field.name.of(text).eq_ignore_ascii_case(b"sec-websocket-key"),
         _ => field.hop,
     })?;
     Ok(request)
 }
 
-/// The target; what is no character of a URI, but passes as one in HTTP/1, is escaped.
+/// The target; what is no character of a URI where it stands, but passes as one in HTTP/1, is escaped.
 fn path_and_query(head: &RequestHead, text: &Bytes) -> Result<PathAndQuery, TextError> {
     let start = head.path.start as usize;
     let end = head.query.map_or(head.path.end, |query| query.end) as usize;
     let bytes = &text[start..end];
-    let is_odd = |byte: u8| matches!(byte, b'<' | b'>' | b'`');
-    let whole = if bytes.iter().any(|byte| is_odd(*byte)) {
+    let path_bytes = head.path.len();
+    let is_odd = |(at, byte): (usize, &u8)| match byte {
+        b'<' | b'>' | b'`' => true,
+        b'"' => at >= path_bytes,
+        _ => false,
+    };
+    let whole = if bytes.iter().enumerate().any(is_odd) {
         let mut escaped = Vec::with_capacity(bytes.len() + 16);
-        for byte in bytes {
-            match is_odd(*byte) {
+        for (at, byte) in bytes.iter().enumerate() {
+            match is_odd((at, byte)) {
                 true => escaped.extend_from_slice(format!("%{byte:02X}").as_bytes()),
                 false => escaped.push(*byte),
             }

@@ -9,7 +9,8 @@ mod to_text;
 
 pub use from_text::{TextError, request, response, trailers};
 pub use to_text::{
-    Asked, RequestText, WEBSOCKET, response_text, switching_text, trailers_text, write_request,
+    Asked, RequestText, WEBSOCKET, response_text, switching_text, trailers_passed, trailers_text,
+    write_request,
 };
 
 #[cfg(test)]

@@ -168,8 +168,11 @@ fn answers_as_text() {
     let mut head = ResponseHead::new();
     assert!(head.parse(&out, LIMITS, Method::Get).unwrap() && head.upgrade && head.status == 101);
     let mut out = Vec::new();
-    trailers_text(Some(&headers(&[("grpc-status", "0")])), &mut out);
+    let sent = headers(&[("grpc-status", "0"), ("x-request-id", "1"), ("authorization", "x")]);
+    trailers_text(Some(&sent), &mut out);
     assert_eq!(out, b"0\r\ngrpc-status: 0\r\n\r\n");
+    assert_eq!(trailers_passed(sent), Some(headers(&[("grpc-status", "0")])));
+    assert_eq!(trailers_passed(headers(&[("content-length", "0")])), None);
 }
 
 fn to_server(text: &str, extended: bool) -> Result<Request<()>, TextError> {
@@ -190,11 +193,13 @@ fn requests_for_servers() {
     assert_eq!(sent.headers().len(), 3, "{:?}", sent.headers());
     let odd = to_server("GET /<a>?`=1 HTTP/1.1\r\nHost: h\r\n\r\n", false).unwrap();
     assert_eq!(odd.uri().to_string(), "http://h/%3Ca%3E?%60=1");
+    let quoted = to_server("GET /\"a\"?{\"b\":1} HTTP/1.1\r\nHost: h\r\n\r\n", false).unwrap();
+    assert_eq!(quoted.uri().path_and_query().unwrap().as_str(), "/\"a\"?{%22b%22:1}");
     let options = to_server("OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n", false).unwrap();
     assert_eq!(options.uri().path(), "*");
     let tunnel = to_server(
         "GET /chat HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: k\r\n\
-         Sec-WebSocket-Version: 13\r\n\r\n",
+         Sec-WebSocket-Version: 13\r\nContent-Length: 0\r\n\r\n",
         true,
     )
     .unwrap();
@@ -218,6 +223,20 @@ fn trailers_from_lines() {
     assert_eq!(map.get_all("a").iter().collect::<Vec<_>>(), ["1", ""]);
     assert_eq!(map["b"], "2");
     assert!(trailers(&Bytes::from_static(b"no colon\r\n")).is_err());
+}
+
+/// Whatever the gate of HTTP/1 takes can be said to a server of HTTP/2.
+#[test]
+fn every_byte_of_a_target_can_be_said() {
+    for byte in b'!'..=b'~' {
+        for target in [format!("/{}x", byte as char), format!("/?{}x", byte as char)] {
+            let text = format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\n");
+            let mut head = RequestHead::new();
+            if head.parse(text.as_bytes(), LIMITS).is_ok() {
+                to_server(&text, false).unwrap_or_else(|error| panic!("{target}: {error}"));
+            }
+        }
+    }
 }
 
 proptest! {

@@ -1,6 +1,6 @@
 //! From HTTP/2 to text (RFC 9113 section 8.3, RFC 8441).
 
-use crate::h1::{HeadError, Known};
+use crate::h1::{HeadError, Known, may_trail};
 use crate::uri::split_authority;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode, request, uri};
@@ -201,14 +201,25 @@ pub fn switching_text(fields: &HeaderMap, accept: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n\r\n");
 }
 
-/// Appends what ends a body in chunks: the last chunk, and trailers where there are any. Those that a chunked body may
-/// not have are left out, or refused by whoever reads it, as in HTTP/1.
+/// Appends what ends a body in chunks: the last chunk, and trailers where there are any. Those that no trailer section may
+/// have are left out: HTTP/2 says the end of a body otherwise, so nobody is deceived by them there.
 pub fn trailers_text(fields: Option<&HeaderMap>, out: &mut Vec<u8>) {
     out.extend_from_slice(b"0\r\n");
-    if let Some(fields) = fields {
-        put_fields(fields, out);
+    for (name, value) in fields.into_iter().flatten().filter(|(name, _)| may_trail(name.as_str().as_bytes()))
+    {
+        put(name, value, out);
     }
     out.extend_from_slice(b"\r\n");
+}
+
+/// The trailers that may be passed on, for a body whose end is not said in text.
+pub fn trailers_passed(mut fields: HeaderMap) -> Option<HeaderMap> {
+    let forbidden: Vec<HeaderName> =
+        fields.keys().filter(|name| !may_trail(name.as_str().as_bytes())).cloned().collect();
+    for name in forbidden {
+        fields.remove(name);
+    }
+    (!fields.is_empty()).then_some(fields)
 }
 
 fn status_line(status: StatusCode, out: &mut Vec<u8>) {
