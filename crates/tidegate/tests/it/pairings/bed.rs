@@ -5,7 +5,7 @@ use crate::support::{Tidegate, wait_for};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::OnceLock;
-use testkit::exchange::frames::Raw;
+use testkit::exchange::raw::Raw;
 use testkit::exchange::{Answer, Connection, Request, To, Transport};
 use testkit::origin::Origin;
 
