@@ -2,8 +2,9 @@
 #![allow(clippy::unwrap_used)]
 
 use std::time::{Duration, Instant};
-use testkit::exchange::frames::{Frame, Outcome};
+use testkit::exchange::raw::{Outcome, headers};
 use testkit::exchange::{Answer, Connection, Ending, Event, Request, To, Transport};
+use testkit::frames::frame::{Frame, PING};
 use testkit::message::{fnv, pattern};
 use testkit::origin::Origin;
 use testkit::websocket;
@@ -426,15 +427,15 @@ fn frames_may_be_written_by_hand() {
         let pair = Pair::start(transport);
         let good = [(":method", "POST"), (":scheme", "http"), (":path", "/x"), (":authority", "a")];
         let mut raw = pair.to.connect_raw().unwrap();
-        raw.frame(&Frame::headers(1, &good, false)).unwrap();
-        raw.frame(&Frame::data(1, b"abc", true)).unwrap();
+        raw.send(&headers(1, &good, false)).unwrap();
+        raw.send(&Frame::data(1, *b"abc", true)).unwrap();
         assert_eq!(raw.outcome(1), Outcome::Answered(200));
         let long = "x".repeat(1000);
-        raw.frame(&Frame::headers(3, &[&good[..], &[("x-long", &long)]].concat(), true)).unwrap();
+        raw.send(&headers(3, &[&good[..], &[("x-long", &long)]].concat(), true)).unwrap();
         assert_eq!(raw.outcome(3), Outcome::Answered(200));
-        raw.frame(&Frame::headers(5, &[&good[..], &[("te", "gzip")]].concat(), true)).unwrap();
+        raw.send(&headers(5, &[&good[..], &[("te", "gzip")]].concat(), true)).unwrap();
         assert_eq!(raw.outcome(5), Outcome::Reset(1));
-        raw.frame(&Frame::new(6, 0, 0, [0; 7])).unwrap();
+        raw.send(&Frame::new(PING, 0, 0, [0; 7])).unwrap();
         assert!(matches!(raw.outcome(5), Outcome::GoAway(_)));
         assert_eq!(pair.origin.requests(), 2);
     }

@@ -6,13 +6,13 @@
 //! Everything blocks, and nothing for longer than [`LIMIT`]. Sending goes on in the background while the answer is
 //! read; whoever reads slowly is a slow reader all the way to the server.
 //!
-//! [`crate::client`] is for those who want to see every byte of HTTP/1, [`frames`] for those who write their own of
-//! HTTP/2.
+//! [`crate::client`] is for those who want to see every byte of HTTP/1, [`raw`] for those who write their own frames
+//! of HTTP/2.
 
 mod answer;
-pub mod frames;
 mod h1;
 mod h2;
+pub mod raw;
 mod request;
 mod runtime;
 

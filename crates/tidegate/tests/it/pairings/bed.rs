@@ -3,9 +3,10 @@
 use super::{Case, Pairing, Run};
 use crate::support::{Tidegate, wait_for};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use socket2::{Domain, Socket, Type};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::OnceLock;
-use testkit::exchange::frames::Raw;
+use testkit::exchange::raw::Raw;
 use testkit::exchange::{Answer, Connection, Request, To, Transport};
 use testkit::origin::Origin;
 
@@ -67,9 +68,11 @@ impl Certificates {
     }
 }
 
-/// An address where nobody listens.
-fn nowhere() -> SocketAddr {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
+/// An address that refuses, and what keeps others from listening there.
+fn nowhere() -> (SocketAddr, Socket) {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
+    (socket.local_addr().unwrap().as_socket().unwrap(), socket)
 }
 
 impl Bed {
@@ -86,12 +89,14 @@ impl Bed {
     }
 
     fn start(&self, plan: &Plan) -> Running {
-        let mut origins = Vec::new();
+        let (mut origins, mut taken) = (Vec::new(), Vec::new());
         let mut pool = |names: &[&str]| {
             let mut servers = Vec::new();
             for name in names {
                 let address = if *name == "nowhere" {
-                    nowhere()
+                    let (address, socket) = nowhere();
+                    taken.push(socket);
+                    address
                 } else {
                     origins.push(self.origin(name, (Ipv4Addr::LOCALHOST, 0).into()));
                     origins[origins.len() - 1].address
@@ -128,7 +133,14 @@ impl Bed {
         }
         let tidegate = Tidegate::start_in(folder, &yaml, &[]);
         let to = To::secure(tidegate.address(), client, &self.certificates.authority, HOST);
-        Running { tidegate, origins, to, pairing: self.pairing, certificates: self.certificates.clone() }
+        Running {
+            tidegate,
+            origins,
+            _taken: taken,
+            to,
+            pairing: self.pairing,
+            certificates: self.certificates.clone(),
+        }
     }
 
     fn origin(&self, name: &str, address: SocketAddr) -> Origin {
@@ -160,6 +172,8 @@ pub struct Running {
     pub tidegate: Tidegate,
     /// Servers of all pools, in their order.
     pub origins: Vec<Origin>,
+    /// Addresses where nobody listens.
+    _taken: Vec<Socket>,
     pairing: Pairing,
     to: To,
     certificates: Certificates,

@@ -4,7 +4,8 @@
 use super::bed::{Plan, Running};
 use super::{Case, Except, Which};
 use testkit::exchange::Request;
-use testkit::exchange::frames::{Frame, Outcome};
+use testkit::exchange::raw::{Outcome, headers};
+use testkit::frames::frame::Frame;
 
 pub const CASES: &[Case] = &[
     Case::own("malformed requests of HTTP/2 are refused", Plan::ONE, refused).except(ONLY_H2),
@@ -23,7 +24,7 @@ type Fields<'a> = &'a [(&'a str, &'a str)];
 fn request<'a>(instead: Fields<'a>, more: Fields<'a>) -> Vec<(&'a str, &'a str)> {
     let usual = [(":method", "GET"), (":scheme", "http"), (":authority", "a.example"), (":path", "/")];
     let kept = usual.into_iter().filter(|(name, _)| instead.iter().all(|(other, _)| other != name));
-    // An empty name stands for one that is left out.
+    // A dash stands for one that is left out.
     let instead = instead.iter().copied().filter(|(_, value)| *value != "-");
     instead.chain(kept).chain(more.iter().copied()).collect()
 }
@@ -31,10 +32,10 @@ fn request<'a>(instead: Fields<'a>, more: Fields<'a>) -> Vec<(&'a str, &'a str)>
 #[track_caller]
 fn check(running: &Running, fields: &[(&str, &str)], is_last: bool, data: &[Frame]) {
     let mut raw = running.connect_raw();
-    raw.frame(&Frame::headers(1, fields, is_last)).unwrap();
+    raw.send(&headers(1, fields, is_last)).unwrap();
     for frame in data {
         // The other side may have given up already.
-        let _ = raw.frame(frame);
+        let _ = raw.send(frame);
     }
     let outcome = raw.outcome(1);
     let is_refusal = match outcome {
@@ -109,18 +110,18 @@ fn bodies(running: &mut Running) {
         fields
     };
     // Longer and shorter than they say, at once and later.
-    check(running, &post("2"), false, &[Frame::data(1, b"abc", true)]);
-    check(running, &post("2"), false, &[Frame::data(1, b"ab", false), Frame::data(1, b"c", true)]);
-    check(running, &post("9"), false, &[Frame::data(1, b"abc", true)]);
+    check(running, &post("2"), false, &[Frame::data(1, *b"abc", true)]);
+    check(running, &post("2"), false, &[Frame::data(1, *b"ab", false), Frame::data(1, *b"c", true)]);
+    check(running, &post("9"), false, &[Frame::data(1, *b"abc", true)]);
     check(running, &post("9"), true, &[]);
     // Trailers that are none. Fields that begin with a colon are not among them: the library takes them away unseen.
     for trailer in [("transfer-encoding", "chunked"), ("X-Upper", "1"), ("x", "1\r\n2")] {
-        let trailers = Frame::headers(1, &[trailer], true);
+        let trailers = headers(1, &[trailer], true);
         check(
             running,
             &request(&[(":method", "POST")], &[]),
             false,
-            &[Frame::data(1, b"abc", false), trailers],
+            &[Frame::data(1, *b"abc", false), trailers],
         );
     }
     running.wait_in_flight(0);

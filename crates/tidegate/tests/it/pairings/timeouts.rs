@@ -77,12 +77,13 @@ fn total_before(running: &mut Running) {
     let answer = ask(&mut running.connect(), Request::get("/slow/60000"));
     assert_eq!((answer.status(), answer.is_complete()), (504, true), "{:?}", answer.ending);
     running.wait_in_flight(0);
-    running.tidegate.log_with_reason("total_timeout");
 }
 
 fn total_inside(running: &mut Running) {
-    let answer = ask(&mut running.connect(), Request::get("/drip/10000/150"));
-    assert_eq!((answer.status(), answer.is_cut()), (200, true), "{:?}", answer.ending);
+    let ask = || ask(&mut running.connect(), Request::get("/drip/10000/150"));
+    // On a busy machine the time may be over before the answer begins, the first one's above all.
+    let answer = (0..5).map(|_| ask()).find(|answer| answer.status() == 200).expect("an answer that begins");
+    assert!(answer.is_cut(), "{:?}", answer.ending);
     running.wait_in_flight(0);
 }
 
