@@ -12,7 +12,7 @@ const FLOOD: Extent = Extent {
     connections: 8,
     frames: 10_000,
     held: Duration::from_secs(3),
-    honest: Duration::from_millis(700),
+    honest: Duration::from_millis(400),
     rounds: 3,
 };
 

@@ -8,7 +8,7 @@ mod attacks;
 mod bounded;
 mod stalled;
 
-use crate::support::{Tidegate, simple};
+use crate::support::Tidegate;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use testkit::frames::process::Processes;
@@ -41,25 +41,26 @@ fn attack(name: &str) -> &'static Attack {
     found.unwrap_or_else(|| panic!("there is no attack {name}"))
 }
 
-/// A program that nobody has attacked yet, before a server.
+/// A program that nobody has attacked yet, before a server for the attack and one for honest requests.
 struct Scene {
     tidegate: Tidegate,
     subject: Subject,
-    _origin: Origin,
+    _origins: [Origin; 2],
 }
 
 impl Scene {
     fn start() -> Scene {
-        let origin = Origin::start("one").unwrap();
-        let yaml = simple(
-            &[origin.address],
-            "",
-            "timeouts: { head: 300ms, body: 300ms, idle: 300ms }\nobserve: { access_log: off }",
+        let origins = ["attacked", "honest"].map(|name| Origin::start(name).unwrap());
+        let yaml = format!(
+            "listeners: [{{ name: web, address: \"127.0.0.1:0\", protocols: [h1, h2] }}]\n\
+             timeouts: {{ head: 300ms, body: 300ms, idle: 300ms }}\nobserve: {{ access_log: off }}\n\
+             pools: {{ attacked: {{ servers: [\"{}\"] }}, honest: {{ servers: [\"{}\"] }} }}\n\
+             sites: {{ honest: {{ to: honest }}, '*': {{ to: attacked }} }}\n",
+            origins[0].address, origins[1].address
         );
-        let yaml = yaml.replace("\"127.0.0.1:0\" }", "\"127.0.0.1:0\", protocols: [h1, h2] }");
         let tidegate = Tidegate::start(&yaml);
         let subject = Subject { address: tidegate.address(), processes: Processes::of(tidegate.pid()) };
-        Scene { tidegate, subject, _origin: origin }
+        Scene { tidegate, subject, _origins: origins }
     }
 
     /// Measures all but honest requests.
