@@ -97,8 +97,8 @@ impl Scene {
         if load() > LOAD_MAX {
             let name = attack.name;
             // Past the capture, so that whoever reads the results knows.
-            let line = format!("SKIPPED: the machine is too busy for times beside {name}: {seen:?}");
-            writeln!(std::io::stdout(), "{line}").unwrap();
+            let line = format!("SKIPPED: the machine is too busy for times beside {name}: {seen:?}\n");
+            std::io::stdout().write_all(line.as_bytes()).unwrap();
             return;
         }
         panic!("honest requests took longer beside {}: {seen:?}", attack.name);
