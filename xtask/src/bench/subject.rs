@@ -1,6 +1,6 @@
 //! The programs that are compared, started alike.
 
-use crate::process::{Process, free_address, port, wait_for};
+use crate::process::{Process, free_address, port};
 use crate::run::{Failure, command, root};
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -64,12 +64,12 @@ impl Subject {
     /// When it does not start.
     pub fn start(kind: Kind, folder: &Folder, origin: &str) -> Result<Subject, Failure> {
         let address = free_address()?;
-        let process = match kind {
+        let mut process = match kind {
             Kind::Tidegate => tidegate(folder, &address, origin)?,
             Kind::Nginx => nginx(folder, &address, origin, false)?,
             Kind::NginxTuned => nginx(folder, &address, origin, true)?,
         };
-        wait_for(&address)?;
+        process.serves(&address)?;
         Ok(Subject { address, process })
     }
 
@@ -94,8 +94,8 @@ impl Subject {
 pub fn start_origin(bytes: usize) -> Result<(Process, String), Failure> {
     let address = free_address()?;
     let program = root().join("target/release/bench-origin");
-    let process = on_core("1", &program.to_string_lossy(), &[&address, &bytes.to_string()])?;
-    wait_for(&address)?;
+    let mut process = on_core("1", &program.to_string_lossy(), &[&address, &bytes.to_string()])?;
+    process.serves(&address)?;
     Ok((process, address))
 }
 

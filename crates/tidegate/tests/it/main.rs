@@ -15,6 +15,7 @@ mod framing;
 mod health;
 mod interim;
 mod limits;
+mod pairings;
 mod process;
 mod races;
 mod routing;
