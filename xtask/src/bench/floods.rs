@@ -7,7 +7,7 @@
 
 use super::save;
 use super::subject::{Folder, on_core};
-use crate::process::{Process, free_address, port, wait_for};
+use crate::process::{Process, free_address, port};
 use crate::run::{Failure, cargo, command, output, root, succeed};
 use crate::tools::is_there;
 
@@ -75,8 +75,8 @@ pub fn floods() -> Result<(), Failure> {
     let folder = Folder::new()?;
     let origins = [free_address()?, free_address()?];
     let ports = [port(&origins[0]), port(&origins[1])];
-    let _origins = on_core("1", &program("release", "origin"), &ports)?;
-    origins.iter().try_for_each(|origin| wait_for(origin))?;
+    let mut servers = on_core("1", &program("release", "origin"), &ports)?;
+    origins.iter().try_for_each(|origin| servers.serves(origin))?;
     let floods = program("release", "floods");
     print!("{:10} {}", "", output(command(&floods, &["--head"]))?);
     let mut results = vec![Vec::new(); kinds.len()];
@@ -105,8 +105,8 @@ fn kinds() -> Vec<Kind> {
 /// One attack on one program, which is new; its result as JSON.
 fn one(kind: Kind, folder: &Folder, origins: &[String; 2], attack: &str) -> Result<String, Failure> {
     let address = free_address()?;
-    let process = kind.start(folder, &address, origins)?;
-    wait_for(&address)?;
+    let mut process = kind.start(folder, &address, origins)?;
+    process.serves(&address)?;
     let arguments = ["-c", "1", &program("release", "floods"), &address, &process.id().to_string(), attack];
     let said = output(command("taskset", &arguments))?;
     let (json, cells) = said.split_once('\n').ok_or("it says nothing")?;

@@ -26,6 +26,13 @@ const MEMORY_MAX: u64 = 1 << 20;
 /// What honest requests may become slower by at least, before it is the attack and not the machine.
 const NOISE: Duration = Duration::from_millis(5);
 
+/// How long honest requests are made at a time.
+const HONEST: Duration = Duration::from_millis(300);
+
+/// Between portions of a flood beside them: two thousand frames a second on each of two connections. The program under
+/// test is not optimised; the bench makes it five times as many.
+const PAUSE: Duration = Duration::from_millis(5);
+
 /// How often honest requests are made without and with an attack. One pair that is as wanted is enough: a busy machine
 /// makes many worse, but none better.
 const TRIES: usize = 8;
@@ -76,15 +83,14 @@ impl Scene {
 
     /// Measures all but honest requests.
     fn measure(&self, attack: &Attack, frames: u64, held: Duration) -> Figures {
-        let extent = Extent { connections: 8, frames, held, honest: Duration::from_millis(300), rounds: 0 };
+        let extent = Extent { connections: 8, frames, held, honest: HONEST, rounds: 0, pause: PAUSE };
         self.subject.measure(attack, &extent).unwrap()
     }
 
     /// That honest requests are answered beside the attack, and as fast as without.
     #[track_caller]
     fn nobody_notices(&self, attack: &Attack, frames: u64) {
-        let honest = Duration::from_millis(300);
-        let extent = Extent { connections: 8, frames, held: honest, honest, rounds: 1 };
+        let extent = Extent { connections: 8, frames, held: HONEST, honest: HONEST, rounds: 1, pause: PAUSE };
         let mut seen = Vec::new();
         for _ in 0..TRIES {
             let (quiet, beside) = self.subject.honest(attack, &extent).unwrap();
@@ -94,7 +100,8 @@ impl Scene {
             }
             seen.push((quiet.p99(), beside.p99()));
         }
-        if load() > LOAD_MAX {
+        let is_noisy = seen.iter().all(|(quiet, _)| *quiet > NOISE);
+        if is_noisy && load() > LOAD_MAX {
             let name = attack.name;
             // Past the capture, so that whoever reads the results knows.
             let line = format!("SKIPPED: the machine is too busy for times beside {name}: {seen:?}\n");
