@@ -1,12 +1,13 @@
 //! What known attacks on HTTP/2 cost here, nginx and HAProxy, in one run.
 //!
 //! Each attack meets each program freshly started, one worker on core 0; the origin and the attackers share core 1.
-//! All let go of what stands still after a second, and are in front of the same origin. The attacks and the measuring
+//! All let go of what stands still after a second, and are in front of the same origins: one for
+//! the attack, one for honest requests. The attacks and the measuring
 //! are those of the tests (`testkit::frames`), by its program `floods`.
 
 use super::save;
 use super::subject::{Folder, on_core};
-use crate::process::{Process, free_address, port, wait_for};
+use crate::process::{Process, free_address, port};
 use crate::run::{Failure, cargo, command, output, root, succeed};
 use crate::tools::is_there;
 
@@ -38,22 +39,24 @@ impl Kind {
         Ok(said.lines().next().unwrap_or_default().to_owned())
     }
 
-    fn start(self, folder: &Folder, address: &str, origin: &str) -> Result<Process, Failure> {
+    fn start(self, folder: &Folder, address: &str, origins: &[String; 2]) -> Result<Process, Failure> {
         let path = folder.0.join(format!("{}-{}", self.name(), port(address)));
         std::fs::create_dir_all(&path).map_err(|error| error.to_string())?;
         let path = path.to_string_lossy();
         let file = format!("{path}/configuration");
         let text = match self {
-            Kind::Tidegate => tidegate(address, origin, &path),
-            Kind::Nginx => nginx(address, origin, &path),
-            Kind::HaProxy => haproxy(address, origin),
+            Kind::Tidegate => tidegate(address, origins, &path),
+            Kind::Nginx => nginx(address, origins, &path),
+            Kind::HaProxy => haproxy(address, origins),
         };
         std::fs::write(&file, text).map_err(|error| error.to_string())?;
-        match self {
-            Kind::Tidegate => on_core("0", &program("dist", "tidegate"), &["run", "-c", &file]),
-            Kind::Nginx => on_core("0", "nginx", &["-p", &path, "-c", &file, "-e", "stderr"]),
-            Kind::HaProxy => on_core("0", "haproxy", &["-db", "-q", "-f", &file]),
-        }
+        let words = match self {
+            Kind::Tidegate => format!("{} run -c {file}", program("dist", "tidegate")),
+            Kind::Nginx => format!("nginx -p {path} -c {file} -e stderr"),
+            Kind::HaProxy => format!("haproxy -db -f {file}"),
+        };
+        // They log as they do by default, but not into our table.
+        on_core("0", "sh", &["-c", &format!("exec {words} 2> /dev/null")])
     }
 }
 
@@ -70,15 +73,16 @@ pub fn floods() -> Result<(), Failure> {
     succeed(cargo(&["build", "--profile", "dist", "--locked", "--package", "tidegate"]))?;
     succeed(cargo(&["build", "--release", "--locked", "--package", "tidegate-testkit", "--bins"]))?;
     let folder = Folder::new()?;
-    let origin = free_address()?;
-    let _origin = on_core("1", &program("release", "origin"), &[port(&origin)])?;
-    wait_for(&origin)?;
+    let origins = [free_address()?, free_address()?];
+    let ports = [port(&origins[0]), port(&origins[1])];
+    let mut servers = on_core("1", &program("release", "origin"), &ports)?;
+    origins.iter().try_for_each(|origin| servers.serves(origin))?;
     let floods = program("release", "floods");
     print!("{:10} {}", "", output(command(&floods, &["--head"]))?);
     let mut results = vec![Vec::new(); kinds.len()];
     for attack in output(command(&floods, &["--names"]))?.lines() {
         for (kind, results) in kinds.iter().zip(&mut results) {
-            match one(*kind, &folder, &origin, attack) {
+            match one(*kind, &folder, &origins, attack) {
                 Ok(result) => results.push(result),
                 // What one program does not live through is a result too.
                 Err(error) => println!("{:10} {attack}: {error}", kind.name()),
@@ -99,10 +103,10 @@ fn kinds() -> Vec<Kind> {
 }
 
 /// One attack on one program, which is new; its result as JSON.
-fn one(kind: Kind, folder: &Folder, origin: &str, attack: &str) -> Result<String, Failure> {
+fn one(kind: Kind, folder: &Folder, origins: &[String; 2], attack: &str) -> Result<String, Failure> {
     let address = free_address()?;
-    let process = kind.start(folder, &address, origin)?;
-    wait_for(&address)?;
+    let mut process = kind.start(folder, &address, origins)?;
+    process.serves(&address)?;
     let arguments = ["-c", "1", &program("release", "floods"), &address, &process.id().to_string(), attack];
     let said = output(command("taskset", &arguments))?;
     let (json, cells) = said.split_once('\n').ok_or("it says nothing")?;
@@ -127,34 +131,38 @@ fn program(profile: &str, name: &str) -> String {
     root().join("target").join(profile).join(name).to_string_lossy().into_owned()
 }
 
-fn tidegate(address: &str, origin: &str, path: &str) -> String {
+fn tidegate(address: &str, [attacked, honest]: &[String; 2], path: &str) -> String {
     format!(
         "listeners: [{{ name: web, address: \"{address}\", protocols: [h1, h2] }}]\nworkers: 1\n\
          state_dir: \"{path}/state\"\nobserve: {{ access_log: off }}\n\
          timeouts: {{ head: 1s, body: 1s, idle: 1s }}\n\
-         pools: {{ app: {{ servers: [\"{origin}\"] }} }}\nsites: {{ '*': {{ to: app }} }}\n"
+         pools: {{ attacked: {{ servers: [\"{attacked}\"] }}, honest: {{ servers: [\"{honest}\"] }} }}\n\
+         sites: {{ honest: {{ to: honest }}, '*': {{ to: attacked }} }}\n"
     )
 }
 
-fn nginx(address: &str, origin: &str, path: &str) -> String {
+fn nginx(address: &str, [attacked, honest]: &[String; 2], path: &str) -> String {
     format!(
         "daemon off; master_process off; worker_processes 1; pid {path}/pid; error_log stderr emerg;\n\
          worker_rlimit_nofile 20000; events {{ worker_connections 9000; }}\n\
          http {{ access_log off; client_body_temp_path {path}/b; proxy_temp_path {path}/p;\n\
          fastcgi_temp_path {path}/f; uwsgi_temp_path {path}/u; scgi_temp_path {path}/s;\n\
          client_header_timeout 1s; client_body_timeout 1s; send_timeout 1s; keepalive_timeout 1s;\n\
-         upstream app {{ server {origin}; keepalive 64; }}\n\
-         server {{ listen {address} http2; location / {{ proxy_pass http://app; proxy_http_version 1.1;\n\
-         proxy_set_header Connection \"\"; }} }} }}\n"
+         proxy_http_version 1.1; proxy_set_header Connection \"\";\n\
+         upstream attacked {{ server {attacked}; keepalive 64; }}\n\
+         upstream honest {{ server {honest}; keepalive 64; }}\n\
+         server {{ listen {address} http2 default_server; location / {{ proxy_pass http://attacked; }} }}\n\
+         server {{ listen {address} http2; server_name honest; location / {{ proxy_pass http://honest; }} }} }}\n"
     )
 }
 
-fn haproxy(address: &str, origin: &str) -> String {
+fn haproxy(address: &str, [attacked, honest]: &[String; 2]) -> String {
     format!(
         "global\n  nbthread 1\n  maxconn 9000\n\
          defaults\n  mode http\n  timeout connect 5s\n  timeout server 60s\n  timeout client 1s\n  \
          timeout http-request 1s\n  timeout http-keep-alive 1s\n\
-         frontend web\n  bind {address} proto h2\n  default_backend app\n\
-         backend app\n  server one {origin}\n"
+         frontend web\n  bind {address} proto h2\n  use_backend honest if {{ hdr(host) honest }}\n  \
+         default_backend attacked\n\
+         backend attacked\n  server one {attacked}\nbackend honest\n  server one {honest}\n"
     )
 }

@@ -1,4 +1,7 @@
 //! Ordinary requests beside an attack, and how long they take.
+//!
+//! They are for the host `honest`, where those of attacks are for `a`: with servers of their own, what keeps the servers
+//! of an attack busy is not taken for what keeps the program busy.
 
 use super::Connection;
 use super::frame::Frame;
@@ -82,7 +85,7 @@ impl Requests {
 
 fn ask_until(address: SocketAddr, stopping: &AtomicBool) -> Served {
     let mut served = Served::default();
-    let head = Block::get("a", "/size/100").0;
+    let head = Block::get("honest", "/size/100").0;
     let mut connection = None;
     while !stopping.load(Ordering::SeqCst) {
         // Servers may ask for another connection in good order, after so many requests.

@@ -9,8 +9,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-/// A large answer.
-const LARGE: &str = "/size/1000000";
+/// An answer that is larger than what anybody between should hold of it.
+const LARGE: &str = "/size/200000";
 
 /// The most that a window may be.
 const WINDOW_MAX: u32 = 0x7fff_ffff;

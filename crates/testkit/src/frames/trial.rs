@@ -34,6 +34,8 @@ pub struct Extent {
     pub honest: Duration,
     /// How often.
     pub rounds: usize,
+    /// Between two portions of ten frames of each of the two hostile connections that are beside honest requests.
+    pub pause: Duration,
 }
 
 /// What came of it.
@@ -103,8 +105,7 @@ impl Figures {
     }
 }
 
-/// Frames of a small portion, and the pause after each: two hostile connections send twenty thousand a second, which is
-/// far below what saturates a processor and far above what anybody honest does.
+/// Frames of a small portion, and the pause after each.
 const PORTION: (u64, Duration) = (10, Duration::from_millis(1));
 
 impl Subject {
@@ -146,7 +147,7 @@ impl Subject {
     fn beside(&self, attack: &Attack, extent: &Extent) -> io::Result<Served> {
         let requests = Requests::start(self.address);
         let plan = Plan { deadline: Instant::now() + extent.honest, ..self.plan(attack, extent) };
-        let plan = plan.paced(attack.batch.min(PORTION.0), PORTION.1);
+        let plan = plan.paced(attack.batch.min(PORTION.0), extent.pause);
         let attackers: Vec<_> = (0..2)
             .map(|_| {
                 let (address, run) = (self.address, attack.run);
