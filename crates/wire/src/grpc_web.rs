@@ -233,18 +233,18 @@ pub fn bytes_that_fit(room: usize) -> usize {
     room / 4 * 3
 }
 
-/// Appends `bytes` as text, in one piece with padding of its own.
-pub fn write_text(out: &mut Vec<u8>, bytes: &[u8]) {
-    let mut groups = bytes.chunks_exact(3);
+/// Writes `bytes` as text, in one piece with padding of its own, to the start of `out`, which has room for
+/// [as many](text_length).
+pub fn write_text(bytes: &[u8], out: &mut [u8]) {
     let letter = |bits: u8| ALPHABET[usize::from(bits & 0x3f)];
-    for group in &mut groups {
-        let [a, b, c] = [group[0], group[1], group[2]];
-        out.extend([a >> 2, a << 4 | b >> 4, b << 2 | c >> 6, c].map(letter));
-    }
-    match *groups.remainder() {
-        [a] => out.extend([letter(a >> 2), letter(a << 4), b'=', b'=']),
-        [a, b] => out.extend([letter(a >> 2), letter(a << 4 | b >> 4), letter(b << 2), b'=']),
-        _ => {}
+    for (group, place) in bytes.chunks(3).zip(out.chunks_exact_mut(4)) {
+        let letters = match *group {
+            [a, b, c] => [a >> 2, a << 4 | b >> 4, b << 2 | c >> 6, c].map(letter),
+            [a, b] => [letter(a >> 2), letter(a << 4 | b >> 4), letter(b << 2), b'='],
+            [a] => [letter(a >> 2), letter(a << 4), b'=', b'='],
+            _ => continue,
+        };
+        place.copy_from_slice(&letters);
     }
 }
 
@@ -338,9 +338,8 @@ mod tests {
     }
 
     fn encode(bytes: &[u8]) -> Vec<u8> {
-        let mut text = Vec::new();
-        write_text(&mut text, bytes);
-        assert_eq!(text.len(), text_length(bytes.len()));
+        let mut text = vec![0; text_length(bytes.len())];
+        write_text(bytes, &mut text);
         text
     }
 
