@@ -11,6 +11,7 @@ mod demo;
 mod examples;
 mod fields;
 mod framing;
+mod grpc_web;
 mod health;
 mod interim;
 mod limits;

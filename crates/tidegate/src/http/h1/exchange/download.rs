@@ -140,7 +140,8 @@ impl Exchange<'_> {
                 self.download.unread.end += read;
                 Ok(true)
             }
-            Some(_) => Err(ProxyError::ServerClosed),
+            Some(Ok(_)) => Err(ProxyError::ServerClosed),
+            Some(Err(error)) => Err(ProxyError::carried_by(error).unwrap_or(ProxyError::ServerClosed)),
         }
     }
 
@@ -175,7 +176,7 @@ impl Exchange<'_> {
         let read = match self.read_server(cx, 0) {
             None => return Ok(false),
             Some(Ok(0)) => return self.server_finished(),
-            Some(Err(_)) => return Err(ProxyError::ServerCut),
+            Some(Err(error)) => return Err(ProxyError::carried_by(error).unwrap_or(ProxyError::ServerCut)),
             Some(Ok(read)) => read,
         };
         self.moved = true;

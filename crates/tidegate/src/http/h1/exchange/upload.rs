@@ -74,9 +74,13 @@ impl Exchange<'_> {
                         self.upload.touched = true;
                         self.moved = true;
                     }
-                    // The server takes no more. It may have answered before it closed: the other
-                    // direction finds out.
-                    Poll::Ready(_) => {
+                    Poll::Ready(result) => {
+                        // What a filter finds wrong in the client's body is not for the server to answer.
+                        if let Some(wrong) = result.err().and_then(ProxyError::carried_by) {
+                            return Err(wrong);
+                        }
+                        // The server takes no more. It may have answered before it closed: the other
+                        // direction finds out.
                         self.upload.broken = true;
                         self.upload.finished = true;
                     }
