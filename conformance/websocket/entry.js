@@ -1,4 +1,4 @@
-// A way into Tidegate: a listener, and the protocol that is spoken there.
+// A way through Tidegate: a listener, the protocol that is spoken there, and by the path's start the kind of server.
 'use strict';
 
 const WebSocket = require('ws');
@@ -17,6 +17,7 @@ class Entry {
   constructor(name, url, ca, server) {
     Object.assign(this, { name, url, ca, server });
     this.isHttp2 = url.protocol.startsWith('http');
+    this.prefix = url.pathname === '/' ? '' : url.pathname;
     // The name in the certificate; the address is given so that nobody looks it up.
     this.host = `localhost:${url.port}`;
     this.sessions = this.isHttp2 ? new Sessions(this) : null;
@@ -36,15 +37,15 @@ class Entry {
     const unique = `${path}/${serial}`;
     const [{ client, response }, { socket, headers }] = await Promise.all([
       this.connect(unique, options),
-      this.server.end(unique),
+      this.server.end(this.prefix + unique),
     ]);
     return { client, response, server: socket, request: headers };
   }
 
   /** The client's end alone; fails with `refused` set to status and body if there is no WebSocket. */
   connect(path, { protocols = [], perMessageDeflate = false } = {}) {
-    if (this.isHttp2) return this.sessions.connect(path, { protocols, perMessageDeflate });
-    return this.#connectHttp1(path, protocols, perMessageDeflate);
+    if (this.isHttp2) return this.sessions.connect(this.prefix + path, { protocols, perMessageDeflate });
+    return this.#connectHttp1(this.prefix + path, protocols, perMessageDeflate);
   }
 
   async #connectHttp1(path, protocols, perMessageDeflate) {

@@ -17,7 +17,8 @@ const CASE_LIMIT_MS = 60_000;
 const { values } = parseArgs({
   options: {
     entry: { type: 'string', multiple: true }, // NAME=URL, for example h2-tls=https://127.0.0.1:8443
-    server: { type: 'string' }, // the port that Tidegate knows the server by
+    server: { type: 'string' }, // the port that Tidegate knows the server by, over HTTP/1
+    'server-h2c': { type: 'string' }, // and over HTTP/2
     ca: { type: 'string' }, // the file with the authority that Tidegate's certificate is from
     connections: { type: 'string', default: '2000' }, // how many at once
     pid: { type: 'string' }, // of the process that is to drain in the end; without it none does
@@ -31,17 +32,22 @@ async function check(name, run) {
   try {
     await within(CASE_LIMIT_MS, name, run());
     console.log(`ok ${name}`);
+    return true;
   } catch (error) {
     failed += 1;
     console.log(`FAILED ${name}: ${String(error.message).replaceAll('\n', ' ')}`);
+    return false;
   }
 }
 
 async function main() {
   const ca = values.ca && readFileSync(values.ca);
-  const server = await Server.start(Number(values.server));
-  const entries = values.entry.map((text) => Entry.of(text, ca, server));
-  for (const entry of entries) {
+  const server = await Server.start(Number(values.server), Number(values['server-h2c']));
+  const entries = [];
+  for (const entry of values.entry.map((text) => Entry.of(text, ca, server))) {
+    // Where nothing opens, every case would say so.
+    if (!(await check(`${entry.name}: opens`, () => cases['text passes'](entry)))) continue;
+    entries.push(entry);
     for (const [name, run] of Object.entries(cases)) await check(`${entry.name}: ${name}`, () => run(entry));
     const count = Number(values.connections);
     await check(`${entry.name}: ${count} at once`, () => crowd(entry, count));

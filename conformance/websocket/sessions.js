@@ -1,16 +1,16 @@
-// WebSockets over HTTP/2 (RFC 8441): the library's own WebSocket on a stream of Node's HTTP/2 client.
+// Clients' WebSockets over HTTP/2 (RFC 8441), by Node's HTTP/2 client.
 'use strict';
 
 const http2 = require('node:http2');
-const WebSocket = require('ws');
-const { next, watchEnd } = require('./wait');
+const { accepted, offer, over } = require('./stream');
+const { next } = require('./wait');
 
 // Well below what any server allows, so that no stream waits for another.
 const STREAMS_PER_SESSION = 50;
 
 class Sessions {
   #entry;
-  #open = []; // sessions, or promises of them, with the number of their streams
+  #open = []; // promises of sessions, with the number of their streams
 
   constructor(entry) {
     this.#entry = entry;
@@ -19,8 +19,8 @@ class Sessions {
   async connect(path, { protocols, perMessageDeflate }) {
     const place = this.#place();
     const session = await place.session;
-    const offer = perMessageDeflate && new WebSocket.PerMessageDeflate({ ...perMessageDeflate, isServer: false });
-    const stream = session.request(this.#head(path, protocols, offer), { endStream: false });
+    const { deflate, field } = offer(perMessageDeflate);
+    const stream = session.request(this.#head(path, protocols, field), { endStream: false });
     stream.on('close', () => { place.streams -= 1; });
     const [response] = await next(stream, 'response');
     if (response[':status'] !== 200) {
@@ -28,10 +28,15 @@ class Sessions {
       const error = new Error(`extended CONNECT was answered with ${response[':status']}`);
       throw Object.assign(error, { refused: response[':status'] });
     }
-    return { client: socket(stream, response, offer), response };
+    const client = over(stream, {
+      isServer: false,
+      protocol: response['sec-websocket-protocol'],
+      deflate: accepted(deflate, response['sec-websocket-extensions']),
+    });
+    return { client, response };
   }
 
-  #head(path, protocols, offer) {
+  #head(path, protocols, extensions) {
     const head = {
       ':method': 'CONNECT',
       ':protocol': 'websocket',
@@ -41,7 +46,7 @@ class Sessions {
       'sec-websocket-version': '13',
     };
     if (protocols.length > 0) head['sec-websocket-protocol'] = protocols.join(', ');
-    if (offer) head['sec-websocket-extensions'] = WebSocket.extension.format({ 'permessage-deflate': offer.offer() });
+    if (extensions) head['sec-websocket-extensions'] = extensions;
     return head;
   }
 
@@ -69,27 +74,6 @@ class Sessions {
     session.setLocalWindowSize(1 << 24);
     return session;
   }
-}
-
-/** A client's WebSocket on a stream that is open. */
-function socket(stream, response, offer) {
-  const client = new WebSocket(null, undefined, { autoPong: true, closeTimeout: 30_000 });
-  client._isServer = false; // without an address the library takes itself for a server, and would not mask
-  client._protocol = response['sec-websocket-protocol'] ?? '';
-  const extensions = response['sec-websocket-extensions'];
-  if (extensions) {
-    offer.accept(WebSocket.extension.parse(extensions)['permessage-deflate']);
-    client._extensions['permessage-deflate'] = offer;
-  }
-  watchEnd(client);
-  client.setSocket(stream, Buffer.alloc(0), {
-    allowSynchronousEvents: true,
-    maxBufferedChunks: 1 << 18,
-    maxFragments: 1 << 14,
-    maxPayload: 100 << 20,
-    skipUTF8Validation: false,
-  });
-  return client;
 }
 
 module.exports = { Sessions };

@@ -4,10 +4,12 @@
 //! reversed every other time, so that what drifts on the machine hits all alike. Results go to
 //! `bench/results/` as JSON; `bench/README.md` says how to read them.
 
+mod floods;
 mod measure;
 mod subject;
 
 use crate::run::{Failure, cargo, command, output, root, succeed};
+pub use floods::floods;
 use measure::{load, median, open_idle, private_bytes, processor_time};
 use std::time::{SystemTime, UNIX_EPOCH};
 use subject::{Folder, Kind, Subject, start_origin};
@@ -109,18 +111,25 @@ fn store(costs: &[Vec<f64>], memory: &[f64]) -> Result<(), Failure> {
             median(&ratios)
         ));
     }
+    save(
+        "quick",
+        &format!(
+            "  \"workload\": \"{ANSWER_BYTES} bytes, {CONNECTIONS} kept connections, {ROUND_SECONDS} s a round\",\n  \"subjects\": [\n{}\n  ]",
+            subjects.join(",\n")
+        ),
+    )
+}
+
+/// Stores what was measured, as JSON with the time and the kernel; `fields` is what else its object has.
+fn save(name: &str, fields: &str) -> Result<(), Failure> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
     let date = output(command("date", &["-u", "-d", &format!("@{now}"), "+%Y-%m-%dT%H:%M:%SZ"]))?;
     let kernel = output(command("uname", &["-sr"]))?;
-    let text = format!(
-        "{{\n  \"time\": \"{}\",\n  \"kernel\": \"{}\",\n  \"workload\": \"{ANSWER_BYTES} bytes, {CONNECTIONS} kept connections, {ROUND_SECONDS} s a round\",\n  \"subjects\": [\n{}\n  ]\n}}\n",
-        date.trim(),
-        kernel.trim(),
-        subjects.join(",\n")
-    );
+    let (date, kernel) = (date.trim(), kernel.trim());
+    let text = format!("{{\n  \"time\": \"{date}\",\n  \"kernel\": \"{kernel}\",\n{fields}\n}}\n");
     let results = root().join("bench/results");
     std::fs::create_dir_all(&results).map_err(|error| error.to_string())?;
-    let file = results.join(format!("quick-{}.json", date.trim().replace(':', "")));
+    let file = results.join(format!("{name}-{}.json", date.replace(':', "")));
     std::fs::write(&file, text).map_err(|error| error.to_string())?;
     println!("written to {}", file.display());
     Ok(())

@@ -19,10 +19,11 @@ usage: cargo xtask TASK
   test           set up what tests need, then everything that must hold: format, lints, build, tests, docs, and where
                  cargo-deny is installed the licences and sources of dependencies
   ci             the same, and known flaws of dependencies (cargo-deny fetches the list of advisories)
-  conformance [h2spec|grpc|websocket] [--against nginx]
+  conformance [h2spec] [grpc] [websocket] [--against nginx]
                  foreign suites against the program, all by default; needs Go and Node, and the network the first time
   example NAME   serve examples/NAME, with servers behind it
   bench --quick  CPU and memory beside nginx on this machine, in a few minutes; results in bench/results/
+  bench --floods what known HTTP/2 attacks cost here, nginx and HAProxy, in a quarter of an hour; results there too
 ";
 
 fn main() -> ExitCode {
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         ["conformance", rest @ ..] => conformance::task(rest),
         ["example", name] => example::serve(name),
         ["bench", "--quick"] => bench::quick(),
+        ["bench", "--floods"] => bench::floods(),
         _ => {
             eprint!("{USAGE}");
             return ExitCode::from(2);

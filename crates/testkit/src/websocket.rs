@@ -15,6 +15,11 @@ pub fn accept(key: &str) -> String {
     STANDARD.encode(hash.finalize())
 }
 
+/// The protocol that a server of ours chooses of those that a client offers in `Sec-WebSocket-Protocol`.
+pub fn first(protocols: &str) -> &str {
+    protocols.split(',').next().unwrap_or_default().trim()
+}
+
 #[cfg(test)]
 mod tests {
     #[test]

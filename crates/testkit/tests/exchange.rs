@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::time::{Duration, Instant};
+use testkit::exchange::frames::{Frame, Outcome};
 use testkit::exchange::{Answer, Connection, Ending, Event, Request, To, Transport};
 use testkit::message::{fnv, pattern};
 use testkit::origin::Origin;
@@ -262,7 +263,7 @@ fn an_origin_that_stops_lets_requests_end() {
     for transport in ALL {
         let pair = Pair::start(transport);
         let mut connection = pair.connect();
-        let exchange = connection.start(Request::get("/slow/100"));
+        let exchange = connection.start(Request::get("/slow/500"));
         wait_for("the request", || pair.origin.in_flight() == 1);
         pair.origin.stop();
         assert_eq!(exchange.answer().status(), 200, "{transport:?}");
@@ -371,6 +372,18 @@ fn websockets_are_opened_and_closed() {
 }
 
 #[test]
+fn websockets_may_be_declined() {
+    each(|pair, _| {
+        let mut connection = pair.connect();
+        let answer = connection.start(Request::websocket("/status/403")).answer();
+        assert_eq!(
+            (answer.status(), answer.text().as_str(), answer.is_complete()),
+            (403, "status 403\n", true)
+        );
+    });
+}
+
+#[test]
 fn an_answer_of_grpc_may_be_only_trailers() {
     each(|pair, _| {
         let answer = pair.ask(Request::post("/grpc/5", "").field("te", "trailers"));
@@ -387,7 +400,7 @@ fn requests_may_be_shorter_than_they_say() {
         if transport.is_h2() {
             assert_eq!(answer.ending, Ending::Reset(1));
         }
-        assert_eq!(pair.origin.in_flight(), 0);
+        wait_for("the end of it", || pair.origin.in_flight() == 0);
     });
 }
 
@@ -405,4 +418,24 @@ fn an_authority_may_be_left_out_or_stand_beside_a_host() {
         assert_eq!(answer.seen("host"), hosts);
         assert_eq!(answer.json()["authority"], "a.example");
     });
+}
+
+#[test]
+fn frames_may_be_written_by_hand() {
+    for transport in [Transport::H2c, Transport::H2] {
+        let pair = Pair::start(transport);
+        let good = [(":method", "POST"), (":scheme", "http"), (":path", "/x"), (":authority", "a")];
+        let mut raw = pair.to.connect_raw().unwrap();
+        raw.frame(&Frame::headers(1, &good, false)).unwrap();
+        raw.frame(&Frame::data(1, b"abc", true)).unwrap();
+        assert_eq!(raw.outcome(1), Outcome::Answered(200));
+        let long = "x".repeat(1000);
+        raw.frame(&Frame::headers(3, &[&good[..], &[("x-long", &long)]].concat(), true)).unwrap();
+        assert_eq!(raw.outcome(3), Outcome::Answered(200));
+        raw.frame(&Frame::headers(5, &[&good[..], &[("te", "gzip")]].concat(), true)).unwrap();
+        assert_eq!(raw.outcome(5), Outcome::Reset(1));
+        raw.frame(&Frame::new(6, 0, 0, [0; 7])).unwrap();
+        assert!(matches!(raw.outcome(5), Outcome::GoAway(_)));
+        assert_eq!(pair.origin.requests(), 2);
+    }
 }

@@ -155,7 +155,13 @@ enum Attempt {
     /// It is over, well or not.
     Done(After),
     /// It did no harm, and another may do better.
-    Again(ProxyError),
+    Again {
+        error: ProxyError,
+        /// What the next attempt begins with.
+        body: FirstBody,
+        /// The server itself has said that it did no harm.
+        unprocessed: bool,
+    },
 }
 
 /// A server, and what leads to it.
@@ -185,7 +191,7 @@ struct Tries {
     count: u32,
     /// Of these, the ones that count against [`ATTEMPTS_MAX`].
     costly: u32,
-    /// Of these, the ones over kept connections that were closed meanwhile.
+    /// Of these, the ones over kept connections that were closed meanwhile, and those that servers have not looked at.
     stale: u32,
     /// When the last one failed, from the request's start on; the next one begins then.
     last_failed: Duration,
@@ -215,7 +221,7 @@ async fn forward(
     let bounds = &facts::bounds(policy, Some(decided), client.listener);
     let grpc_web = facts::uses_grpc_web(policy, decided) && grpc_web::is_call(active);
     let route = Route { worker, decided, target, bounds, grpc_web };
-    let body = match FirstBody::read(active, bounds, &mut request.tally) {
+    let mut body = match FirstBody::read(active, bounds, &mut request.tally) {
         Ok(body) => body,
         Err(error) => {
             return respond::failure(worker, client, active, request, Some(decided), None, &error).await;
@@ -253,10 +259,11 @@ async fn forward(
         let way = Way { pick, timeouts, connection, in_flight };
         match route.attempt(client, active, request, &body, way).await {
             Attempt::Done(after) => return after,
-            Attempt::Again(error) => {
-                if reused && tries.stale < STALE_MAX {
-                    // That a kept connection was closed meanwhile says nothing about its server, but something about the
-                    // others that are kept.
+            Attempt::Again { error, body: at_hand, unprocessed } => {
+                body = at_hand;
+                if (reused || unprocessed) && tries.stale < STALE_MAX {
+                    // That a kept connection was closed meanwhile, or has had enough of streams, says nothing about its
+                    // server, but something about the others that are kept.
                     tries.stale += 1;
                     worker.idle.clear(worker.server_number(pick));
                 } else {
@@ -365,7 +372,9 @@ impl Route<'_> {
                     self.tunnel(client, active, request, pick, timeouts, connection, (buffer, early)).await;
                 Attempt::Done(after)
             }
-            Err(failure) if failure.replayable => Attempt::Again(failure.error),
+            Err(Failure { body: Some(body), error, unprocessed, .. }) => {
+                Attempt::Again { error, body, unprocessed }
+            }
             Err(failure) => {
                 drop((connection, in_flight));
                 Attempt::Done(self.fail(client, active, request, pick, failure).await)

@@ -1,6 +1,6 @@
 //! The programs that are compared, started alike.
 
-use crate::process::{Process, free_address, port, wait_for};
+use crate::process::{Process, free_address, port};
 use crate::run::{Failure, command, root};
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -29,7 +29,7 @@ impl Kind {
 }
 
 /// A folder for configurations, removed in the end.
-pub struct Folder(PathBuf);
+pub struct Folder(pub(super) PathBuf);
 
 impl Folder {
     /// A new one.
@@ -64,12 +64,12 @@ impl Subject {
     /// When it does not start.
     pub fn start(kind: Kind, folder: &Folder, origin: &str) -> Result<Subject, Failure> {
         let address = free_address()?;
-        let process = match kind {
+        let mut process = match kind {
             Kind::Tidegate => tidegate(folder, &address, origin)?,
             Kind::Nginx => nginx(folder, &address, origin, false)?,
             Kind::NginxTuned => nginx(folder, &address, origin, true)?,
         };
-        wait_for(&address)?;
+        process.serves(&address)?;
         Ok(Subject { address, process })
     }
 
@@ -94,8 +94,8 @@ impl Subject {
 pub fn start_origin(bytes: usize) -> Result<(Process, String), Failure> {
     let address = free_address()?;
     let program = root().join("target/release/bench-origin");
-    let process = on_core("1", &program.to_string_lossy(), &[&address, &bytes.to_string()])?;
-    wait_for(&address)?;
+    let mut process = on_core("1", &program.to_string_lossy(), &[&address, &bytes.to_string()])?;
+    process.serves(&address)?;
     Ok((process, address))
 }
 
@@ -144,7 +144,7 @@ fn nginx(folder: &Folder, address: &str, origin: &str, tuned: bool) -> Result<Pr
 }
 
 /// Starts a program on one core. `taskset` becomes that program, so its id is the program's.
-fn on_core(core: &str, program: &str, arguments: &[&str]) -> Result<Process, Failure> {
+pub(super) fn on_core(core: &str, program: &str, arguments: &[&str]) -> Result<Process, Failure> {
     let mut words = vec!["-c", core, program];
     words.extend(arguments);
     let mut command = command("taskset", &words);

@@ -1,11 +1,10 @@
 //! The stage of a suite: a folder with certificates, and the program that is looked at between client and server.
 
-use crate::process::{Process, free_address, wait_for};
+use crate::process::{Process, free_address};
 use crate::run::{Failure, command, root, target};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 /// What is between client and server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,39 +48,55 @@ impl Stage {
         let log = File::create(self.file(&format!("{name}.log"))).map_err(|error| error.to_string())?;
         let error_log = log.try_clone().map_err(|error| error.to_string())?;
         let child = program.stdout(log).stderr(error_log).spawn();
-        let process = child.map(Process).map_err(|error| format!("{name}: {error}"))?;
-        wait_for(address).map_err(|error| format!("{name}: {error}"))?;
+        let mut process = child.map(Process).map_err(|error| format!("{name}: {error}"))?;
+        let log = self.file(&format!("{name}.log"));
+        let told = |error| format!("{name}: {error}:\n{}", std::fs::read_to_string(log).unwrap_or_default());
+        process.serves(address).map_err(told)?;
         Ok(process)
     }
 
-    /// Starts what is looked at before the server at an address. Tidegate reads `conformance/CONFIGURATION.yaml`.
+    /// Starts what is looked at before servers at these addresses, each with the name that `CONFIGURATION.yaml` in
+    /// `conformance/` has for it.
     ///
     /// # Errors
     /// When it does not start; with what it said.
-    pub fn before(&self, subject: Subject, configuration: &str, server: &str) -> Result<Running, Failure> {
+    pub fn before(
+        &self,
+        subject: Subject,
+        configuration: &str,
+        servers: &[(&str, &str)],
+    ) -> Result<Running, Failure> {
         let (plain, secure) = (free_address()?, free_address()?);
         let folder = self.folder.display().to_string();
-        let names =
-            [("PLAIN", &*plain), ("SECURE", &*secure), ("SERVER", server), ("FOLDER", folder.as_str())];
+        let own = [("PLAIN", plain.as_str()), ("SECURE", &secure), ("FOLDER", &folder)];
+        let names = [&own, servers].concat();
         let mut program = match subject {
             Subject::Tidegate => tidegate(configuration),
-            Subject::Nginx => self.nginx(&names)?,
+            Subject::Nginx => self.nginx(configuration, &names)?,
         };
-        program.envs(names);
+        program.envs(names.iter().copied());
         let log = self.folder.join(format!("{configuration}.log"));
         let error_log = File::create(&log).map_err(|error| error.to_string())?;
         let access = File::create(self.file(&format!("{configuration}-access.log")))
             .map_err(|error| error.to_string())?;
         let child = program.stdout(access).stderr(error_log).spawn().map_err(|error| error.to_string())?;
         let mut running = Running { plain, secure, process: Process(child), log };
-        running.wait()?;
+        for address in [&running.plain, &running.secure] {
+            let serves = running.process.serves(address);
+            serves.map_err(|error| format!("{subject:?}: {error}:\n{}", running.said()))?;
+        }
         Ok(running)
     }
 
-    fn nginx(&self, names: &[(&str, &str)]) -> Result<Command, Failure> {
+    fn nginx(&self, configuration: &str, names: &[(&str, &str)]) -> Result<Command, Failure> {
         let template = root().join("conformance/nginx.conf");
         let mut text = std::fs::read_to_string(template).map_err(|error| error.to_string())?;
-        for (name, value) in names {
+        let pass = match configuration {
+            "grpc-plain" => "grpc_pass grpc://${SERVER};",
+            "grpc-tls" => "grpc_pass grpcs://${SERVER};",
+            _ => "proxy_pass http://${SERVER};",
+        };
+        for (name, value) in [&[("PASS", pass)], names].concat() {
             text = text.replace(&format!("${{{name}}}"), value);
         }
         let file = self.file("nginx.conf");
@@ -117,19 +132,6 @@ impl Running {
     /// Its id.
     pub fn id(&self) -> u32 {
         self.process.id()
-    }
-
-    /// Until it serves, or has ended.
-    fn wait(&mut self) -> Result<(), Failure> {
-        let deadline = Instant::now() + Duration::from_secs(10);
-        let is_there = |address: &str| std::net::TcpStream::connect(address).is_ok();
-        while !(is_there(&self.plain) && is_there(&self.secure)) {
-            if self.process.ended().is_some() || Instant::now() > deadline {
-                return Err(format!("it does not serve:\n{}", self.said()));
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        Ok(())
     }
 
     fn said(&self) -> String {

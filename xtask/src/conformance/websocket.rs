@@ -19,7 +19,7 @@ const OTHER_DESCRIPTORS: u64 = 200;
 const DRAIN_LIMIT_MS: &str = "3000";
 
 /// For all cases together, should the programs hang.
-const LIMIT_SECONDS: &str = "300";
+const LIMIT_SECONDS: &str = "400";
 
 /// Runs all cases.
 ///
@@ -31,21 +31,24 @@ pub fn run() -> Result<Outcome, Failure> {
         Found::Missing(outcome) => return Ok(outcome),
     };
     let stage = Stage::new("websocket")?;
-    let server = free_address()?;
-    let running = stage.before(Subject::Tidegate, "websocket", &server)?;
+    let (server, server_h2c) = (free_address()?, free_address()?);
+    let variables = [("SERVER", server.as_str()), ("SERVER_H2C", &server_h2c)];
+    let running = stage.before(Subject::Tidegate, "websocket", &variables)?;
     let mut outcome = Outcome::default();
     let connections = connections(&mut outcome);
     let mut programs = programs(&modules);
-    let entries = [
-        format!("h1=ws://{}", running.plain),
-        format!("h1-tls=wss://{}", running.secure),
-        format!("h2c=http://{}", running.plain),
-        format!("h2-tls=https://{}", running.secure),
-    ];
-    for entry in &entries {
-        programs.args(["--entry", entry]);
+    for (to, path) in [("h1", ""), ("h2c", "/h2c")] {
+        for (from, scheme, address) in [
+            ("h1", "ws", &running.plain),
+            ("h1-tls", "wss", &running.secure),
+            ("h2c", "http", &running.plain),
+            ("h2-tls", "https", &running.secure),
+        ] {
+            programs.args(["--entry", &format!("{from} to {to}={scheme}://{address}{path}")]);
+        }
     }
-    programs.args(["--server", port(&server), "--ca", &stage.file("ca.pem"), "--connections", &connections]);
+    programs.args(["--server", port(&server), "--server-h2c", port(&server_h2c)]);
+    programs.args(["--ca", &stage.file("ca.pem"), "--connections", &connections]);
     programs.args(["--pid", &running.id().to_string(), "--drain-limit-ms", DRAIN_LIMIT_MS]);
     followed(programs, &mut outcome)?;
     // It has been told to end by the last cases.

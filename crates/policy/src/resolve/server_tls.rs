@@ -34,7 +34,7 @@ pub fn resolve(own: &raw::Pool, place: Place, problems: &mut Problems) -> (Proto
     };
     let tls = match tls {
         Some(At { value: raw::ServerTls::On(keys), at }) => Some(given(keys, *at, own, place, problems)),
-        _ if word == raw::PoolProtocol::H2 => {
+        _ if word == raw::PoolProtocol::H2 && !matches!(own.tls, Field::Broken) => {
             Some(given(&raw::ServerTlsKeys::default(), needed_at, own, place, problems))
         }
         _ => None,
@@ -65,7 +65,8 @@ fn given(
             .map(|ca| AuthorityFile { path: file_path(&ca.value, ca.at, problems), at: ca.at }),
         sni: name(&keys.sni, &pool.host, problems),
         certificate: certificate_files(&keys.cert, &keys.key, problems),
-        verify: keys.verify.value().copied().unwrap_or(true),
+        // Where the file could not be read, nobody is to look for the system's instead.
+        verify: keys.verify.value().copied().unwrap_or(true) && !matches!(keys.ca, Field::Broken),
         at: turned_on,
     }
 }
@@ -79,6 +80,9 @@ fn name(sni: &Field<String>, host: &Field<String>, problems: &mut Problems) -> O
             problems.push(problem.label("expected one such as app.internal, without a port"));
         }
         return name;
+    }
+    if let Field::Broken = sni {
+        return None;
     }
     let host = host.given()?;
     let name = certified(without_port(&host.value));

@@ -70,7 +70,7 @@ fn json(name: &str, figures: &Figures) -> serde_json::Value {
     let (answered, failed) = figures.beside_counts();
     serde_json::json!({
         "attack": name,
-        "ended_by": figures.paced.how,
+        "ended_by": figures.paced.returned.how(),
         "frames_until_end": figures.paced.frames,
         "seconds_until_end": rounded(figures.paced.lived.as_secs_f64()),
         "cpu_ms_per_1000_frames": millis(figures.processor.per_thousand_frames()),
@@ -99,7 +99,7 @@ fn cells(name: &str, figures: &Figures) -> String {
         "{name:30} {:7} {:6.2}  {:24} {:8.2} {:9.2} {:8} {:8} {:8} {:6}",
         figures.paced.frames,
         figures.paced.lived.as_secs_f64(),
-        figures.paced.how,
+        figures.paced.returned.how(),
         figures.processor.per_thousand_frames().as_secs_f64() * 1e3,
         figures.processor.per_connection().as_secs_f64() * 1e3,
         figures.memory / 1024,

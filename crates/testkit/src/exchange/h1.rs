@@ -9,6 +9,7 @@ use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{Mutex, OwnedMutexGuard, mpsc};
+use tokio::task::JoinHandle;
 
 /// A connection, whose requests are written one after the other and whose answers are read in that order.
 pub(super) struct Connection {
@@ -28,14 +29,18 @@ impl Connection {
         Connection { writer: Arc::new(Mutex::new(wire)), reader: Arc::new(Mutex::new(reader)) }
     }
 
-    pub fn start(&mut self, request: Request, commands: mpsc::Receiver<Command>) -> Reading {
+    pub fn start(
+        &mut self,
+        request: Request,
+        commands: mpsc::Receiver<Command>,
+    ) -> (Reading, JoinHandle<bool>) {
         let method = request.method.clone();
         let writer = Arc::clone(&self.writer);
-        runtime::handle().spawn(async move {
+        let writing = runtime::handle().spawn(async move {
             // If the connection is gone, what is read tells.
-            let _ = write(writer.lock_owned().await, request, commands).await;
+            write(writer.lock_owned().await, request, commands).await.unwrap_or(false)
         });
-        Reading { reader: Arc::clone(&self.reader), method, body: None }
+        (Reading { reader: Arc::clone(&self.reader), method, body: None }, writing)
     }
 
     /// Waits for the end; bytes that come before it are answers to nothing.
@@ -65,11 +70,12 @@ impl Reader {
     }
 }
 
+/// Sends a request; whether all of it.
 async fn write(
     mut wire: OwnedMutexGuard<Wire>,
     request: Request,
     mut commands: mpsc::Receiver<Command>,
-) -> io::Result<()> {
+) -> io::Result<bool> {
     wire.write_all(request.head().as_bytes()).await?;
     let mut steps = request.steps.clone();
     if !request.is_open {
@@ -82,7 +88,7 @@ async fn write(
             Some(step) => step,
             None => match commands.recv().await {
                 Some(step) => step,
-                None => return Ok(()),
+                None => return Ok(false),
             },
         };
         match step {
@@ -101,8 +107,11 @@ async fn write(
                 return write_last(&mut wire, end.as_bytes()).await;
             }
             Command::Finish if chunked => return write_last(&mut wire, b"0\r\n\r\n").await,
-            Command::Finish if is_short(&request) => return wire.shutdown().await,
-            Command::Finish => return wire.flush().await,
+            Command::Finish if is_short(&request) => {
+                wire.shutdown().await?;
+                return Ok(true);
+            }
+            Command::Finish => return write_last(&mut wire, b"").await,
             // Done by taking the connection away.
             Command::Reset(_) => return Err(ErrorKind::ConnectionReset.into()),
         }
@@ -110,9 +119,10 @@ async fn write(
     }
 }
 
-async fn write_last(wire: &mut Wire, bytes: &[u8]) -> io::Result<()> {
+async fn write_last(wire: &mut Wire, bytes: &[u8]) -> io::Result<bool> {
     wire.write_all(bytes).await?;
-    wire.flush().await
+    wire.flush().await?;
+    Ok(true)
 }
 
 /// Whether only the end of the connection can tell that no more comes: that of a tunnel, or of a body that is shorter

@@ -13,6 +13,7 @@ use std::future::poll_fn;
 use std::io;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
 
 /// A connection, whose requests go side by side.
 pub(super) struct Connection {
@@ -23,7 +24,9 @@ pub(super) struct Connection {
 
 impl Connection {
     pub async fn open(wire: Wire) -> io::Result<Connection> {
-        let (send, connection) = client::handshake(wire).await.map_err(io::Error::other)?;
+        // As browsers do: what one answer leaves unread must not hold up the others.
+        let hello = client::Builder::new().initial_connection_window_size(16 << 20).handshake(wire).await;
+        let (send, connection) = hello.map_err(io::Error::other)?;
         let (end, ended) = watch::channel(None);
         runtime::handle().spawn(async move {
             let ending = match connection.await {
@@ -41,25 +44,27 @@ impl Connection {
         request: Request,
         scheme: &'static str,
         commands: mpsc::Receiver<Command>,
-    ) -> Reading {
+    ) -> (Reading, JoinHandle<bool>) {
         let (begun, begins) = oneshot::channel();
         let send = self.send.clone();
-        runtime::handle().spawn(async move {
+        let writing = runtime::handle().spawn(async move {
             match begin(send, &request, scheme).await {
                 Ok((response, stream)) => {
                     // A reader that is gone wants no answer; what is left to send is sent all the same.
                     let _ = begun.send(Ok(response));
-                    if let Some(stream) = stream {
+                    match stream {
                         // What the other side gave up shows in what is read.
-                        let _ = write(stream, request, commands).await;
+                        Some(stream) => write(stream, request, commands).await.is_ok(),
+                        None => true,
                     }
                 }
                 Err(ending) => {
                     let _ = begun.send(Err(ending));
+                    false
                 }
             }
         });
-        Reading::Beginning(begins)
+        (Reading::Beginning(begins), writing)
     }
 
     /// Waits for the end.

@@ -6,9 +6,11 @@
 //! Everything blocks, and nothing for longer than [`LIMIT`]. Sending goes on in the background while the answer is
 //! read; whoever reads slowly is a slow reader all the way to the server.
 //!
-//! [`crate::client`] is for those who want to see every byte of HTTP/1.
+//! [`crate::client`] is for those who want to see every byte of HTTP/1, [`frames`] for those who write their own of
+//! HTTP/2.
 
 mod answer;
+pub mod frames;
 mod h1;
 mod h2;
 mod request;
@@ -25,12 +27,16 @@ use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 /// How long any one step may take.
 pub const LIMIT: Duration = Duration::from_secs(10);
 
 /// What may be given to an exchange for sending before it waits.
 const COMMANDS_MAX: usize = 64;
+
+/// How long an exchange that is dropped goes on sending.
+const LAST_WORDS: Duration = Duration::from_millis(50);
 
 /// How HTTP travels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -104,6 +110,12 @@ impl To {
         Ok(Connection { way, wire, scheme })
     }
 
+    async fn stream(&self) -> io::Result<Stream> {
+        let stream = TcpStream::connect(self.address).await?;
+        stream.set_nodelay(true)?;
+        if self.transport.is_tls() { self.secured(stream).await } else { Ok(Stream::plain(stream)) }
+    }
+
     async fn secured(&self, stream: TcpStream) -> io::Result<Stream> {
         let protocol: &[u8] = if self.transport.is_h2() { b"h2" } else { b"http/1.1" };
         let name = rustls::pki_types::ServerName::try_from(self.name.clone()).map_err(io::Error::other)?;
@@ -134,11 +146,17 @@ impl Connection {
     /// Begins to send a request. What fails shows as the ending of the exchange.
     pub fn start(&mut self, request: Request) -> Exchange {
         let (sender, commands) = mpsc::channel(COMMANDS_MAX);
-        let way = match &mut self.way {
-            Way::H1(connection) => Reading::H1(connection.start(request, commands)),
-            Way::H2(connection) => Reading::H2(connection.start(request, self.scheme, commands)),
+        let (reading, writing) = match &mut self.way {
+            Way::H1(connection) => {
+                let (reading, writing) = connection.start(request, commands);
+                (Reading::H1(reading), writing)
+            }
+            Way::H2(connection) => {
+                let (reading, writing) = connection.start(request, self.scheme, commands);
+                (Reading::H2(reading), writing)
+            }
         };
-        Exchange { commands: sender, reading: way, wire: self.wire.clone(), ended: None }
+        Exchange { commands: Some(sender), writing, reading, wire: self.wire.clone(), ended: None }
     }
 
     /// Sends a request and reads all that comes.
@@ -156,6 +174,11 @@ impl Connection {
         end.unwrap_or(Ending::Late)
     }
 
+    /// Bytes that the kernel, or TLS, took for sending so far.
+    pub fn written(&self) -> u64 {
+        self.wire.written()
+    }
+
     /// Ends the connection with a reset (TCP).
     pub fn abort(self) {
         self.wire.abort();
@@ -163,8 +186,14 @@ impl Connection {
 }
 
 /// A request that is being sent and an answer that is being read.
+///
+/// Dropping it while its request is not sent in full gives it up: the stream is reset (`CANCEL`), or the connection of
+/// HTTP/1 closed.
 pub struct Exchange {
-    commands: mpsc::Sender<Command>,
+    /// Gone once nothing more is to be sent.
+    commands: Option<mpsc::Sender<Command>>,
+    /// Gives whether the request was sent in full.
+    writing: JoinHandle<bool>,
     reading: Reading,
     wire: Wire,
     /// How it ended, once it did.
@@ -193,8 +222,10 @@ impl Exchange {
     }
 
     fn command(&self, command: Command) {
-        // Nobody listens when the other side has given up; that shows in what is read.
-        let _ = self.commands.blocking_send(command);
+        if let Some(commands) = &self.commands {
+            // Nobody listens when the other side has given up; that shows in what is read.
+            let _ = commands.blocking_send(command);
+        }
     }
 
     /// Gives the exchange up: `RST_STREAM` with this code, or a reset of the connection of HTTP/1.
@@ -203,8 +234,10 @@ impl Exchange {
             Reading::H1(_) => self.wire.abort(),
             Reading::H2(_) => {
                 self.command(Command::Reset(code));
-                // Dropping it now would be a reset too, with a code of the library's choice.
-                let _ = runtime::block_on(self.commands.closed());
+                if let Some(commands) = &self.commands {
+                    // Dropping it now would be a reset too, with a code of the library's choice.
+                    let _ = runtime::block_on(commands.closed());
+                }
             }
         }
     }
@@ -263,6 +296,23 @@ impl Exchange {
                     return answer;
                 }
             }
+        }
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        // Whoever waits for more to send knows now that there is none.
+        self.commands = None;
+        let writing = &mut self.writing;
+        // What was given for sending is sent, where the other side takes it.
+        let sent = runtime::handle().block_on(async { tokio::time::timeout(LAST_WORDS, writing).await });
+        if matches!(sent, Ok(Ok(true))) {
+            return;
+        }
+        self.writing.abort();
+        if matches!(self.reading, Reading::H1(_)) {
+            drop(self.wire.take());
         }
     }
 }

@@ -18,8 +18,8 @@ pub struct Returned {
     pub settings_acks: u64,
     /// Answers to our PINGs.
     pub ping_acks: u64,
-    /// Whether one of them was the one behind a flood.
-    pub(super) fenced: bool,
+    /// Whether one of them was to the PING behind a flood: the other side has read all of it.
+    pub fenced: bool,
     /// Heads of answers.
     pub heads: u64,
     /// Heads that begin with the status 200.

@@ -7,7 +7,7 @@
 
 use super::honest::{Requests, Served};
 use super::process::{Peak, Processes};
-use super::{Attack, Outcome, Plan};
+use super::{Attack, Outcome, Plan, Returned};
 use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -54,10 +54,8 @@ pub struct Figures {
 /// What came of one hostile connection.
 #[derive(Clone, Debug)]
 pub struct Paced {
-    /// How it ended.
-    pub how: String,
-    /// Whether it ended.
-    pub is_over: bool,
+    /// What came back.
+    pub returned: Returned,
     /// Hostile frames that were sent on it until then.
     pub frames: u64,
     /// How long it lived.
@@ -105,7 +103,8 @@ impl Figures {
     }
 }
 
-/// Frames of a small portion, and the pause after each.
+/// Frames of a small portion, and the pause after each: two hostile connections send twenty thousand a second, which is
+/// far below what saturates a processor and far above what anybody honest does.
 const PORTION: (u64, Duration) = (10, Duration::from_millis(1));
 
 impl Subject {
@@ -122,10 +121,21 @@ impl Subject {
         let processor = self.processor(attack, plan)?;
         let (mut quiet, mut beside) = (Vec::new(), Vec::new());
         for _ in 0..extent.rounds {
-            quiet.push(Requests::during(self.address, extent.honest));
-            beside.push(self.beside(attack, extent)?);
+            let (without, with) = self.honest(attack, extent)?;
+            quiet.push(without);
+            beside.push(with);
         }
-        Ok(Figures { paced: Paced::of(&paced), memory, processor, quiet, beside })
+        let paced = Paced { frames: paced.frames, lived: paced.taken, returned: paced.returned };
+        Ok(Figures { paced, memory, processor, quiet, beside })
+    }
+
+    /// Honest requests for a while alone, and for as long beside the attack.
+    ///
+    /// # Errors
+    /// When no hostile connection is to be had.
+    pub fn honest(&self, attack: &Attack, extent: &Extent) -> io::Result<(Served, Served)> {
+        let quiet = Requests::during(self.address, extent.honest);
+        Ok((quiet, self.beside(attack, extent)?))
     }
 
     fn plan(&self, attack: &Attack, extent: &Extent) -> Plan {
@@ -136,7 +146,7 @@ impl Subject {
     fn beside(&self, attack: &Attack, extent: &Extent) -> io::Result<Served> {
         let requests = Requests::start(self.address);
         let plan = Plan { deadline: Instant::now() + extent.honest, ..self.plan(attack, extent) };
-        let plan = plan.paced(attack.batch, PORTION.1);
+        let plan = plan.paced(attack.batch.min(PORTION.0), PORTION.1);
         let attackers: Vec<_> = (0..2)
             .map(|_| {
                 let (address, run) = (self.address, attack.run);
@@ -180,17 +190,6 @@ impl Subject {
         }
         let spent = self.processes.processor_time()?.saturating_sub(started);
         Ok(Processor { spent, frames, connections })
-    }
-}
-
-impl Paced {
-    fn of(outcome: &Outcome) -> Paced {
-        Paced {
-            how: outcome.returned.how(),
-            is_over: outcome.returned.is_over(),
-            frames: outcome.frames,
-            lived: outcome.taken,
-        }
     }
 }
 

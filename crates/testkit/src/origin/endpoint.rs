@@ -29,8 +29,8 @@ pub enum Endpoint {
     Echo,
     /// `/early`: answers before the body is read, then reads it.
     Early,
-    /// `/early-stop`: answers before the body is read, and reads none of it: HTTP/1 closes, HTTP/2 says so
-    /// (`RST_STREAM` with `NO_ERROR` behind the whole answer).
+    /// `/early-stop`: answers before the body is read, and wants none of it: HTTP/1 closes, and drops what comes until
+    /// the other side has closed too; HTTP/2 says so (`RST_STREAM` with `NO_ERROR` behind the whole answer).
     EarlyStop,
     /// `/sip/MS`: reads the body with such a pause before each piece of 64 KB at most, then reports.
     Sip(Duration),
@@ -38,6 +38,8 @@ pub enum Endpoint {
     Stall(usize),
     /// `/reset`: reads the request, and resets before any answer.
     Reset,
+    /// `/reset-at/NAME`: the same at the origin of that name; others report.
+    ResetAt(String),
     /// `/refuse-once/KEY`: the first request with that key is refused unprocessed (`REFUSED_STREAM`), later ones
     /// are reported. HTTP/1 has no such word: it closes without an answer.
     RefuseOnce(String),
@@ -50,8 +52,8 @@ pub enum Endpoint {
     Grpc(u32),
     /// `/hints`: a 103 before the report.
     Hints,
-    /// `/upgrade`: 101, and from then on every byte comes back. A WebSocket's key is answered. Over HTTP/2 that is
-    /// an extended CONNECT (RFC 8441) and 200.
+    /// `/upgrade`: 101, and from then on every byte comes back. A WebSocket's key is answered, and the first of its
+    /// protocols chosen. Over HTTP/2 that is an extended CONNECT (RFC 8441) and 200.
     Upgrade,
     /// `/cut/N`: announces more, sends N bytes, resets.
     Cut(usize),
@@ -98,6 +100,7 @@ impl Endpoint {
             ["sip", time] => Endpoint::Sip(millis(time)?),
             ["stall", bytes] => Endpoint::Stall(number(bytes)?),
             ["reset"] => Endpoint::Reset,
+            ["reset-at", name] => Endpoint::ResetAt(name.to_owned()),
             ["refuse-once", key] => Endpoint::RefuseOnce(key.to_owned()),
             ["unseen-once", key] => Endpoint::UnseenOnce(key.to_owned()),
             ["leave"] => Endpoint::Leave,

@@ -157,7 +157,13 @@ impl Connection<'_> {
             Endpoint::Status(status) => return self.status(request, status).await,
             Endpoint::EarlyStop => {
                 request.keep_alive = false;
-                return self.whole(&request, 200, "", b"early\n").await;
+                self.whole(&request, 200, "", b"early\n").await?;
+                self.stream.shutdown().await?;
+                // A close with bytes unread would be a reset, which may take the answer along.
+                while self.read_more(PIECE).await? > 0 {
+                    self.input.clear();
+                }
+                return Ok(Then::Close);
             }
             Endpoint::Sip(time) => {
                 tokio::time::sleep(time).await;
@@ -188,6 +194,7 @@ impl Connection<'_> {
                 Ok(Then::Close)
             }
             Endpoint::Reset => Ok(Then::Reset),
+            Endpoint::ResetAt(name) if name == self.shared.name => Ok(Then::Reset),
             Endpoint::Stall(bytes) => {
                 self.too_short(bytes).await?;
                 self.idle_for(super::connection::FOREVER).await?;
@@ -415,11 +422,16 @@ impl Connection<'_> {
         let Some(protocol) = request.head.value("upgrade").map(str::to_owned) else {
             return self.whole(request, 426, "Upgrade: echo\r\n", b"upgrade required\n").await;
         };
-        let accept = request.head.value("sec-websocket-key").map(websocket::accept);
-        let accept = accept.map(|accept| format!("Sec-WebSocket-Accept: {accept}\r\n")).unwrap_or_default();
+        let mut fields = String::new();
+        if let Some(key) = request.head.value("sec-websocket-key") {
+            fields.push_str(&format!("Sec-WebSocket-Accept: {}\r\n", websocket::accept(key)));
+        }
+        if let Some(protocols) = request.head.value("sec-websocket-protocol") {
+            fields.push_str(&format!("Sec-WebSocket-Protocol: {}\r\n", websocket::first(protocols)));
+        }
         let head = format!(
             "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: {protocol}\r\n\
-             X-Server: {}\r\n{accept}\r\n",
+             X-Server: {}\r\n{fields}\r\n",
             self.shared.name
         );
         self.write(head.as_bytes()).await?;

@@ -98,8 +98,21 @@ impl Origin {
     /// # Errors
     /// When chain and key are not PEM or do not belong together, or no socket, thread or runtime can be had.
     pub fn start_tls(name: &str, cert_pem: &str, key_pem: &str) -> io::Result<Origin> {
-        let acceptor = tls::acceptor(cert_pem, key_pem)?;
-        Origin::launch(name, (Ipv4Addr::LOCALHOST, 0).into(), Some(acceptor))
+        Origin::start_tls_at(name, (Ipv4Addr::LOCALHOST, 0).into(), cert_pem, key_pem)
+    }
+
+    /// Starts one that speaks TLS on an address.
+    ///
+    /// # Errors
+    /// When chain and key are not PEM or do not belong together, the address is taken, or no thread or runtime can be
+    /// had.
+    pub fn start_tls_at(
+        name: &str,
+        address: SocketAddr,
+        cert_pem: &str,
+        key_pem: &str,
+    ) -> io::Result<Origin> {
+        Origin::launch(name, address, Some(tls::acceptor(cert_pem, key_pem)?))
     }
 
     fn launch(name: &str, address: SocketAddr, tls: Option<TlsAcceptor>) -> io::Result<Origin> {

@@ -306,8 +306,9 @@ async fn obey(worker: &Rc<Worker>, mut given: Receiver<Given>, accepting: Accept
     }
     worker.phase.set(Phase::Stopping);
     worker.wheel.wake_all();
-    // Rounds enough for every task to notice, so that what is cut off gets its line in the log.
-    for _ in 0..2 + worker.wheel.alive() / TASKS_PER_ROUND {
+    // Rounds enough for every task to notice, so that what is cut off gets its line in the log, and then for those that
+    // carry others.
+    for _ in 0..4 + worker.wheel.alive() / TASKS_PER_ROUND {
         tokio::task::yield_now().await;
     }
 }

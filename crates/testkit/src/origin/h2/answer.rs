@@ -31,7 +31,7 @@ pub(super) async fn answer(mut request: Request, endpoint: Endpoint) -> Result<(
         Endpoint::Echo => return request.echo().await,
         Endpoint::Upgrade if request.protocol().is_some() => return tunnel::echo(request).await,
         Endpoint::Status(status) => {
-            if !request.expects {
+            if !request.expects && request.protocol().is_none() {
                 request.read_body().await?;
             }
             return request.whole(status, &[], &format!("status {status}\n")).await;
@@ -41,6 +41,8 @@ pub(super) async fn answer(mut request: Request, endpoint: Endpoint) -> Result<(
             request.expects = false;
             return request.read_body().await;
         }
+        // A tunnel that is declined ends with the answer; its client waits for that before it ends its side.
+        _ if request.protocol().is_some() => {}
         // Dropping a stream whose answer is whole and whose body is not read is NO_ERROR.
         Endpoint::EarlyStop => return request.whole(200, &[], "early\n").await,
         Endpoint::Sip(time) => {
@@ -70,6 +72,10 @@ impl Request {
                 self.wait(FOREVER).await
             }
             Endpoint::Reset => {
+                self.respond.send_reset(Reason::INTERNAL_ERROR);
+                Ok(())
+            }
+            Endpoint::ResetAt(name) if name == self.shared.name => {
                 self.respond.send_reset(Reason::INTERNAL_ERROR);
                 Ok(())
             }

@@ -159,7 +159,9 @@ impl Serving<'_> {
                 return Poll::Ready(());
             }
             let lost = matches!(self.wire.poll_drain(cx), Poll::Ready(Err(_)));
-            if ended || lost || self.worker.is_stopping() {
+            // Requests that are cut off by a stop say so themselves, as long as their connection is there.
+            let stopped = self.worker.is_stopping() && self.open.count.get() == 0;
+            if ended || lost || stopped {
                 return Poll::Ready(());
             }
             if !self.leaving && self.worker.closes_idle() {

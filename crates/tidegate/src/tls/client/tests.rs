@@ -111,7 +111,7 @@ fn pool(configs: &ClientConfigs, number: usize) -> &PoolTls {
 
 #[track_caller]
 fn refused(result: Result<ClientConnection, String>, reason: &str) {
-    let error = result.err().expect("the handshake is refused");
+    let error = result.expect_err("the handshake is refused");
     assert!(error.contains(reason), "{error} is not {reason}");
 }
 
@@ -169,7 +169,7 @@ fn a_certificate_that_is_named_itself_is_trusted() {
     };
     // What `openssl req -x509` makes is an authority too.
     for is_ca in [IsCa::NoCa, IsCa::Ca(BasicConstraints::Unconstrained)] {
-        let (named, late) = (make(is_ca.clone(), 2100), make(is_ca.clone(), 2021));
+        let (named, late) = (make(is_ca, 2100), make(is_ca, 2021));
         let mut files = Memory::default();
         files.put("/c/named.pem", &format!("{}{}", named.0.pem(), late.0.pem()));
         let configs = configs(&mut files, &["tls: { ca: named.pem }"]);

@@ -2,7 +2,7 @@
 
 use super::http2::ask;
 use super::reason::Reason;
-use super::target::{self, Target};
+use super::target::{Stream, Target};
 use bytes::{BufMut, Bytes, BytesMut};
 use h2::RecvStream;
 use http::{HeaderMap, Request, Response};
@@ -20,7 +20,7 @@ const MESSAGE_CHARS_MAX: usize = 200;
 /// # Errors
 /// When it does not, or there is no such answer.
 pub async fn check(
-    stream: impl target::Bytes,
+    stream: impl Stream,
     target: &Target,
     host: &str,
     service: &str,

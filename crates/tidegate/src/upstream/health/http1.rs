@@ -1,7 +1,7 @@
 //! Asking in HTTP/1.1.
 
 use super::reason::Reason;
-use super::target::Bytes;
+use super::target::Stream;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use wire::h1::{HeadLimits, Method, ResponseHead};
 
@@ -12,7 +12,7 @@ const HEAD_BYTES_MAX: u32 = 16 * 1024;
 ///
 /// # Errors
 /// When there is no answer.
-pub async fn get(mut stream: impl Bytes, host: &str, path: &str) -> Result<u16, Reason> {
+pub async fn get(mut stream: impl Stream, host: &str, path: &str) -> Result<u16, Reason> {
     let request = format!(
         "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: tidegate-health\r\nAccept: */*\r\nConnection: close\r\n\r\n"
     );
@@ -22,7 +22,7 @@ pub async fn get(mut stream: impl Bytes, host: &str, path: &str) -> Result<u16, 
     read_status(&mut stream).await
 }
 
-async fn read_status(stream: &mut impl Bytes) -> Result<u16, Reason> {
+async fn read_status(stream: &mut impl Stream) -> Result<u16, Reason> {
     let mut bytes = Vec::new();
     let mut head = ResponseHead::new();
     let limits = HeadLimits { bytes: HEAD_BYTES_MAX, fields: 256 };

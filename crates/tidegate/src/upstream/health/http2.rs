@@ -1,7 +1,7 @@
 //! Asking in HTTP/2: a connection for one request.
 
 use super::reason::Reason;
-use super::target::{self, Target};
+use super::target::{Stream, Target};
 use bytes::Bytes;
 use h2::RecvStream;
 use h2::client::{Builder, SendRequest};
@@ -17,7 +17,7 @@ const HEAD_BYTES_MAX: u32 = 16 * 1024;
 ///
 /// # Errors
 /// When there is no answer.
-pub async fn get(stream: impl target::Bytes, target: &Target, host: &str, path: &str) -> Result<u16, Reason> {
+pub async fn get(stream: impl Stream, target: &Target, host: &str, path: &str) -> Result<u16, Reason> {
     let request = Request::get(format!("{}://{host}{path}", target.scheme()))
         .header("user-agent", "tidegate-health")
         .header("accept", "*/*")
@@ -30,7 +30,7 @@ pub async fn get(stream: impl target::Bytes, target: &Target, host: &str, path: 
 /// # Errors
 /// When there is none, or what `read` says.
 pub async fn ask<T>(
-    stream: impl target::Bytes,
+    stream: impl Stream,
     request: Request<()>,
     content: Bytes,
     read: impl AsyncFnOnce(Response<RecvStream>) -> Result<T, Reason>,
@@ -43,7 +43,7 @@ pub async fn ask<T>(
         biased;
         answer = &mut asking => {
             // Its handles are gone: one turn is enough to take leave.
-            poll_fn(|cx| Poll::Ready(drop(connection.as_mut().poll(cx)))).await;
+            let _ = poll_fn(|cx| Poll::Ready(connection.as_mut().poll(cx))).await;
             answer
         }
         // What came before the end is there to be read; the cause of the end says more than its consequences.

@@ -11,8 +11,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 /// Bytes in both directions.
-pub trait Bytes: AsyncRead + AsyncWrite + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Unpin> Bytes for T {}
+pub trait Stream: AsyncRead + AsyncWrite + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Unpin> Stream for T {}
 
 /// A server to check.
 pub struct Target {
@@ -57,7 +57,7 @@ impl Target {
     ///
     /// # Errors
     /// When it is refused, or TLS does not come about.
-    pub async fn open(&self) -> Result<Box<dyn Bytes>, Reason> {
+    pub async fn open(&self) -> Result<Box<dyn Stream>, Reason> {
         let tcp = self.connect().await?;
         let Some((connector, name)) = &self.tls else { return Ok(Box::new(tcp)) };
         let stream = connector.connect(name.clone(), tcp).await?;

@@ -92,7 +92,7 @@ fn fields(pairs: &[(&'static str, &'static str)]) -> http::HeaderMap {
 }
 
 /// Answers each request in HTTP/2; `heads` gets what was asked, with the content.
-async fn http2(answer: Answer, heads: std::sync::mpsc::Sender<String>) -> SocketAddr {
+async fn http2(answer: Answer, heads: SyncSender<String>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
@@ -127,7 +127,7 @@ async fn http2(answer: Answer, heads: std::sync::mpsc::Sender<String>) -> Socket
 
 /// What a check of a server with this answer comes to, and what it asked.
 async fn verdict(probe: Probe, answer: Answer) -> (Verdict, String) {
-    let (sender, heads) = std::sync::mpsc::channel();
+    let (sender, heads) = sync_channel(8);
     let target = Target::plain(http2(answer, sender).await, Protocol::H2);
     let verdict = super::probe(&target, &health(probe)).await;
     (verdict, heads.recv().unwrap())

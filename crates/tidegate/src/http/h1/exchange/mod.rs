@@ -25,7 +25,7 @@ use download::Download;
 use policy::model::{Bounds, Timeouts};
 use std::ops::Range;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use upload::Upload;
 use wire::h1::Framing;
 
@@ -71,9 +71,11 @@ pub struct Failure {
     pub error: ProxyError,
     /// Whether the client has been given a part of the final answer.
     pub answered: bool,
-    /// Whether the same request may be sent to another server, for nothing of it can have been acted upon
-    /// or acting twice does no harm.
-    pub replayable: bool,
+    /// The request's body as another server is to get it; `None` where the request may not be sent again, for it may have
+    /// been acted upon, and acting twice may do harm.
+    pub body: Option<FirstBody>,
+    /// The server itself has said that nothing of it was acted upon.
+    pub unprocessed: bool,
     /// The client would take a plain close for the end of the answer.
     pub looks_complete: bool,
 }
@@ -193,10 +195,13 @@ impl<'a> Exchange<'a> {
         self.active.head.expect_continue && !self.download.continued && !self.upload.begun
     }
 
+    fn is_out_of_time(&self) -> bool {
+        self.terms.timeouts.total.is_some_and(|total| self.terms.started.elapsed() >= total)
+    }
+
     /// Whose time is over.
     fn overdue(&self) -> ProxyError {
-        let total = self.terms.timeouts.total.unwrap_or(Duration::MAX);
-        if self.terms.started.elapsed() >= total {
+        if self.is_out_of_time() {
             return ProxyError::TotalTimeout;
         }
         let writes_to_client = !self.active.answer.is_empty()
@@ -225,14 +230,17 @@ impl<'a> Exchange<'a> {
     }
 
     fn failure(&self, error: ProxyError) -> Failure {
-        let by_server = matches!(error, ProxyError::ServerClosed);
+        let by_server = matches!(error, ProxyError::ServerClosed | ProxyError::ServerCut);
+        // A server that was told the deadline may give up a moment before our coarse clock does.
+        let error = if by_server && self.is_out_of_time() { ProxyError::TotalTimeout } else { error };
+        let unheard = matches!(error, ProxyError::ServerClosed) && !self.download.heard;
+        let unprocessed = unheard && self.upload.at_hand && self.server.is_unprocessed();
+        let replayable = unprocessed || (unheard && self.upload.is_harmless(self.active.head.method));
         Failure {
+            body: replayable.then(|| self.upload.first_body()),
             // A part of an interim answer cannot be taken back either.
             answered: self.download.answered || self.download.head_sent > 0,
-            replayable: by_server
-                && !self.download.heard
-                && (self.upload.is_harmless(self.active.head.method)
-                    || (self.upload.at_hand && self.server.is_unprocessed())),
+            unprocessed,
             looks_complete: self.download.answered && self.ends_by_closing(),
             error,
         }

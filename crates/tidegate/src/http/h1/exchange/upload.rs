@@ -12,6 +12,9 @@ use wire::h1::Method;
 /// notice a client that is gone.
 const READ_AHEAD_MAX: usize = 16 * 1024;
 
+/// What was read is kept for another server as long as there is room for this much more.
+const READ_ROOM_MIN: usize = 16 * 1024;
+
 /// The request, on its way to the server.
 pub(super) struct Upload {
     /// Bytes of the head (`Active::request_out`) that are written.
@@ -21,10 +24,10 @@ pub(super) struct Upload {
     pub body: BodyReader,
     /// A part of the body has come.
     pub begun: bool,
-    /// Nothing of the body has been read since the exchange began, so another one can begin as this one did.
+    /// All that was read of the body is in the client's buffer still, so that another exchange can begin with it.
     pub at_hand: bool,
-    /// The body was at hand as a whole.
-    pub whole: bool,
+    /// Where it is.
+    pub held: Range<usize>,
     /// Whether a single byte has been handed to the kernel.
     pub touched: bool,
     pub finished: bool,
@@ -43,7 +46,7 @@ impl Upload {
             body: body.reader.clone(),
             begun: !body.segment.is_empty(),
             at_hand: true,
-            whole: body.is_whole(),
+            held: body.segment.clone(),
             touched: false,
             finished: false,
             broken: false,
@@ -54,7 +57,12 @@ impl Upload {
     /// Whether the request can be sent again without harm: all that was sent is at hand, and nothing can have been
     /// acted upon, or acting twice is like acting once.
     pub fn is_harmless(&self, method: Method) -> bool {
-        self.at_hand && (!self.touched || (method.is_idempotent() && self.whole))
+        self.at_hand && (!self.touched || (method.is_idempotent() && self.body.is_done()))
+    }
+
+    /// The body as the next exchange is to find it.
+    pub fn first_body(&self) -> FirstBody {
+        FirstBody { reader: self.body.clone(), segment: self.held.clone() }
     }
 }
 
@@ -107,9 +115,11 @@ impl Exchange<'_> {
         if self.upload.body.is_done() { self.watch_client(cx) } else { Ok(()) }
     }
 
-    /// Reads more of the body into the client's buffer; `false` when there is nothing to read yet.
+    /// Reads more of the body into the client's buffer; `false` when there is nothing to read yet. Behind what was read
+    /// before, as long as there is room: a short body that comes in pieces can be sent again.
     fn read_body(&mut self, cx: &mut Context<'_>) -> Result<bool, ProxyError> {
-        let base = self.active.head.length as usize;
+        let keeps = self.upload.at_hand && self.active.input.len() - self.upload.held.end >= READ_ROOM_MIN;
+        let base = if keeps { self.upload.held.end } else { self.active.head.length as usize };
         let read = match self.client.stream.poll_read(cx, &mut self.active.input[base..]) {
             Poll::Pending => return Ok(false),
             Poll::Ready(Ok(0) | Err(_)) => return Err(ProxyError::ClientGone),
@@ -117,7 +127,7 @@ impl Exchange<'_> {
         };
         self.moved = true;
         self.upload.begun = true;
-        self.upload.at_hand = false;
+        self.upload.at_hand = keeps;
         let piece = self
             .upload
             .body
@@ -128,6 +138,7 @@ impl Exchange<'_> {
             return Err(ProxyError::BodyTooLarge);
         }
         self.upload.segment = base..base + piece.kept;
+        self.upload.held.end = base + piece.kept;
         self.active.next = base + piece.consumed..base + read;
         if self.upload.body.is_done() {
             self.active.body = BodyState::Whole;

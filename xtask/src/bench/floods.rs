@@ -1,0 +1,160 @@
+//! What known attacks on HTTP/2 cost here, nginx and HAProxy, in one run.
+//!
+//! Each attack meets each program freshly started, one worker on core 0; the origin and the attackers share core 1.
+//! All let go of what stands still after a second, and are in front of the same origin. The attacks and the measuring
+//! are those of the tests (`testkit::frames`), by its program `floods`.
+
+use super::save;
+use super::subject::{Folder, on_core};
+use crate::process::{Process, free_address, port, wait_for};
+use crate::run::{Failure, cargo, command, output, root, succeed};
+use crate::tools::is_there;
+
+/// Who is attacked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Tidegate,
+    Nginx,
+    HaProxy,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Kind::Tidegate => "tidegate",
+            Kind::Nginx => "nginx",
+            Kind::HaProxy => "haproxy",
+        }
+    }
+
+    /// The first line in which it says what it is.
+    fn version(self) -> Result<String, Failure> {
+        let said = match self {
+            Kind::Tidegate => output(command(&program("dist", "tidegate"), &["--version"]))?,
+            // It says so on standard error.
+            Kind::Nginx => output(command("sh", &["-c", "PATH=$PATH:/usr/sbin nginx -v 2>&1"]))?,
+            Kind::HaProxy => output(command("sh", &["-c", "PATH=$PATH:/usr/sbin haproxy -v"]))?,
+        };
+        Ok(said.lines().next().unwrap_or_default().to_owned())
+    }
+
+    fn start(self, folder: &Folder, address: &str, origin: &str) -> Result<Process, Failure> {
+        let path = folder.0.join(format!("{}-{}", self.name(), port(address)));
+        std::fs::create_dir_all(&path).map_err(|error| error.to_string())?;
+        let path = path.to_string_lossy();
+        let file = format!("{path}/configuration");
+        let text = match self {
+            Kind::Tidegate => tidegate(address, origin, &path),
+            Kind::Nginx => nginx(address, origin, &path),
+            Kind::HaProxy => haproxy(address, origin),
+        };
+        std::fs::write(&file, text).map_err(|error| error.to_string())?;
+        match self {
+            Kind::Tidegate => on_core("0", &program("dist", "tidegate"), &["run", "-c", &file]),
+            Kind::Nginx => on_core("0", "nginx", &["-p", &path, "-c", &file, "-e", "stderr"]),
+            Kind::HaProxy => on_core("0", "haproxy", &["-db", "-q", "-f", &file]),
+        }
+    }
+}
+
+/// Attacks, measures, prints and stores.
+///
+/// # Errors
+/// When something cannot be built or started, or there is only one core.
+pub fn floods() -> Result<(), Failure> {
+    crate::tools::set_up()?;
+    if std::thread::available_parallelism().map_or(1, usize::from) < 2 {
+        return Err("the bench needs two cores: one for the program, one for the attackers".to_owned());
+    }
+    let kinds = kinds();
+    succeed(cargo(&["build", "--profile", "dist", "--locked", "--package", "tidegate"]))?;
+    succeed(cargo(&["build", "--release", "--locked", "--package", "tidegate-testkit", "--bins"]))?;
+    let folder = Folder::new()?;
+    let origin = free_address()?;
+    let _origin = on_core("1", &program("release", "origin"), &[port(&origin)])?;
+    wait_for(&origin)?;
+    let floods = program("release", "floods");
+    print!("{:10} {}", "", output(command(&floods, &["--head"]))?);
+    let mut results = vec![Vec::new(); kinds.len()];
+    for attack in output(command(&floods, &["--names"]))?.lines() {
+        for (kind, results) in kinds.iter().zip(&mut results) {
+            match one(*kind, &folder, &origin, attack) {
+                Ok(result) => results.push(result),
+                // What one program does not live through is a result too.
+                Err(error) => println!("{:10} {attack}: {error}", kind.name()),
+            }
+        }
+    }
+    store(&kinds, &results)
+}
+
+/// All that are there. HAProxy is installed where that is allowed; nothing else needs it.
+fn kinds() -> Vec<Kind> {
+    let apt = ["install", "-y", "--no-install-recommends", "haproxy"];
+    if !is_there("haproxy") && (succeed(command("apt-get", &apt)).is_err() || !is_there("haproxy")) {
+        println!("== SKIPPED: haproxy is not installed");
+        return vec![Kind::Tidegate, Kind::Nginx];
+    }
+    vec![Kind::Tidegate, Kind::Nginx, Kind::HaProxy]
+}
+
+/// One attack on one program, which is new; its result as JSON.
+fn one(kind: Kind, folder: &Folder, origin: &str, attack: &str) -> Result<String, Failure> {
+    let address = free_address()?;
+    let process = kind.start(folder, &address, origin)?;
+    wait_for(&address)?;
+    let arguments = ["-c", "1", &program("release", "floods"), &address, &process.id().to_string(), attack];
+    let said = output(command("taskset", &arguments))?;
+    let (json, cells) = said.split_once('\n').ok_or("it says nothing")?;
+    println!("{:10} {}", kind.name(), cells.trim_end());
+    Ok(json.to_owned())
+}
+
+fn store(kinds: &[Kind], results: &[Vec<String>]) -> Result<(), Failure> {
+    let mut subjects = Vec::new();
+    for (kind, results) in kinds.iter().zip(results) {
+        subjects.push(format!(
+            "    {{ \"name\": \"{}\", \"version\": \"{}\", \"attacks\": [\n      {}\n    ] }}",
+            kind.name(),
+            kind.version()?,
+            results.join(",\n      ")
+        ));
+    }
+    save("floods", &format!("  \"subjects\": [\n{}\n  ]", subjects.join(",\n")))
+}
+
+fn program(profile: &str, name: &str) -> String {
+    root().join("target").join(profile).join(name).to_string_lossy().into_owned()
+}
+
+fn tidegate(address: &str, origin: &str, path: &str) -> String {
+    format!(
+        "listeners: [{{ name: web, address: \"{address}\", protocols: [h1, h2] }}]\nworkers: 1\n\
+         state_dir: \"{path}/state\"\nobserve: {{ access_log: off }}\n\
+         timeouts: {{ head: 1s, body: 1s, idle: 1s }}\n\
+         pools: {{ app: {{ servers: [\"{origin}\"] }} }}\nsites: {{ '*': {{ to: app }} }}\n"
+    )
+}
+
+fn nginx(address: &str, origin: &str, path: &str) -> String {
+    format!(
+        "daemon off; master_process off; worker_processes 1; pid {path}/pid; error_log stderr emerg;\n\
+         worker_rlimit_nofile 20000; events {{ worker_connections 9000; }}\n\
+         http {{ access_log off; client_body_temp_path {path}/b; proxy_temp_path {path}/p;\n\
+         fastcgi_temp_path {path}/f; uwsgi_temp_path {path}/u; scgi_temp_path {path}/s;\n\
+         client_header_timeout 1s; client_body_timeout 1s; send_timeout 1s; keepalive_timeout 1s;\n\
+         upstream app {{ server {origin}; keepalive 64; }}\n\
+         server {{ listen {address} http2; location / {{ proxy_pass http://app; proxy_http_version 1.1;\n\
+         proxy_set_header Connection \"\"; }} }} }}\n"
+    )
+}
+
+fn haproxy(address: &str, origin: &str) -> String {
+    format!(
+        "global\n  nbthread 1\n  maxconn 9000\n\
+         defaults\n  mode http\n  timeout connect 5s\n  timeout server 60s\n  timeout client 1s\n  \
+         timeout http-request 1s\n  timeout http-keep-alive 1s\n\
+         frontend web\n  bind {address} proto h2\n  default_backend app\n\
+         backend app\n  server one {origin}\n"
+    )
+}
