@@ -7,6 +7,7 @@
 //! | `/wait` | a message, then trailers when the request has ended |
 //! | `/only/STATUS` | that status in the head, which is all |
 //! | `/fail/STATUS` | a message, then that status in trailers |
+//! | `/refused` | the first such call is refused unseen, others are answered as by `/echo` |
 //! | `/cut` | a message, then the stream is reset |
 //! | `/silent` | a message, and an end without trailers |
 //! | `/length` | JSON of known length, which is not gRPC |
@@ -93,8 +94,9 @@ async fn serve(stream: TcpStream, seen: Arc<Mutex<Vec<Seen>>>) {
         tokio::spawn(async move {
             let mut call = Seen { path: request.uri().path().to_owned(), ..Seen::default() };
             call.fields = pairs(request.headers());
+            let is_first = seen.lock().is_ok_and(|seen| seen.iter().all(|earlier| earlier.path != call.path));
             // What failed is seen by the client.
-            let _ = answer(request, respond, &mut call).await;
+            let _ = answer(request, respond, &mut call, is_first).await;
             if let Ok(mut seen) = seen.lock() {
                 seen.push(call);
             }
@@ -106,12 +108,17 @@ async fn answer(
     request: Request<RecvStream>,
     mut respond: SendResponse<Bytes>,
     call: &mut Seen,
+    is_first: bool,
 ) -> Result<(), Error> {
     let path = call.path.clone();
     let words: Vec<&str> = path.split('/').skip(1).collect();
     let number = |at: usize| words.get(at).and_then(|word| word.parse::<usize>().ok()).unwrap_or_default();
     let mut body = request.into_body();
     match words[0] {
+        "refused" if is_first => {
+            respond.send_reset(Reason::REFUSED_STREAM);
+            return Ok(());
+        }
         "only" => {
             read(&mut body, call).await?;
             let status = number(1).to_string();
@@ -125,7 +132,7 @@ async fn answer(
             let mut send = respond.send_response(head, false)?;
             return send_all(&mut send, b"{}".to_vec(), true).await;
         }
-        "echo" => {
+        "echo" | "refused" => {
             let mut send = respond.send_response(head(&[]), false)?;
             while let Some(piece) = body.data().await {
                 let piece = piece?;

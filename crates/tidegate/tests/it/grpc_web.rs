@@ -205,7 +205,7 @@ fn texts_may_be_padded_pieces() {
         for piece in pieces.concat().as_bytes().chunks(37) {
             request = request.data(piece);
         }
-        assert_eq!(read(&rig.connect(transport).ask(request)).messages, [content.clone()]);
+        assert_eq!(read(&rig.connect(transport).ask(request)).messages, std::slice::from_ref(&content));
     }
 }
 
@@ -356,4 +356,17 @@ fn the_deadline_of_a_call_holds() {
     let answer = rig.connect(Transport::H2c).start(request).answer();
     assert!(answer.is_cut(), "{answer:?}");
     rig.tidegate.log_with_reason("total_timeout");
+}
+
+#[test]
+fn a_call_that_no_server_has_looked_at_is_sent_again() {
+    for transport in TRANSPORTS {
+        for content_type in FORMS {
+            let rig = Rig::start();
+            let answer = rig.connect(transport).ask(call("/refused", content_type, b"again"));
+            let body = read(&answer);
+            assert_eq!((body.messages, body.rest), (vec![b"again".to_vec()], 0));
+            assert_eq!(rig.tidegate.logs(1)[0]["retries"], 1);
+        }
+    }
 }
