@@ -6,7 +6,7 @@
 
 use super::save;
 use super::subject::{Folder, on_core};
-use crate::process::{Process, free_address, port, wait_for};
+use crate::process::{Process, free_address, port};
 use crate::run::{Failure, cargo, command, output, root, succeed};
 use crate::tools::is_there;
 
@@ -71,8 +71,8 @@ pub fn floods() -> Result<(), Failure> {
     succeed(cargo(&["build", "--release", "--locked", "--package", "tidegate-testkit", "--bins"]))?;
     let folder = Folder::new()?;
     let origin = free_address()?;
-    let _origin = on_core("1", &program("release", "origin"), &[port(&origin)])?;
-    wait_for(&origin)?;
+    let mut origin_process = on_core("1", &program("release", "origin"), &[port(&origin)])?;
+    origin_process.serves(&origin)?;
     let floods = program("release", "floods");
     print!("{:10} {}", "", output(command(&floods, &["--head"]))?);
     let mut results = vec![Vec::new(); kinds.len()];
@@ -101,8 +101,8 @@ fn kinds() -> Vec<Kind> {
 /// One attack on one program, which is new; its result as JSON.
 fn one(kind: Kind, folder: &Folder, origin: &str, attack: &str) -> Result<String, Failure> {
     let address = free_address()?;
-    let process = kind.start(folder, &address, origin)?;
-    wait_for(&address)?;
+    let mut process = kind.start(folder, &address, origin)?;
+    process.serves(&address)?;
     let arguments = ["-c", "1", &program("release", "floods"), &address, &process.id().to_string(), attack];
     let said = output(command("taskset", &arguments))?;
     let (json, cells) = said.split_once('\n').ok_or("it says nothing")?;
