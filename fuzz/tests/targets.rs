@@ -75,5 +75,6 @@ targets!(
     path_matcher,
     configuration,
     session_cookie,
-    forwarded
+    forwarded,
+    grpc_web
 );

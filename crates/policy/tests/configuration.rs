@@ -517,3 +517,19 @@ fn a_file_is_read_once_whatever_it_is_called() {
     let policy = policy_of(policy::load(&files, Path::new("etc/tidegate.yaml"), &environment));
     assert_eq!(policy.sites.len(), 2);
 }
+
+#[test]
+fn routes_use_what_their_site_uses_and_more() {
+    let policy = good(&format!(
+        "{PLAIN}pools: {{ calls: {{ servers: [10.0.0.1:80], protocol: h2c }}, web: {{ servers: [10.0.0.2:80] }} }}
+sites:
+  a: {{ use: grpc_web, to: calls }}
+  b: {{ use: [grpc_web], routes: [{{ path: /x, skip: grpc_web, to: web }}, {{ to: calls }}] }}
+  c: {{ routes: [{{ path: /x, use: [grpc_web], to: calls }}, {{ to: web }}] }}
+  d: {{ use: [], to: web }}
+"
+    ));
+    let used: Vec<Vec<bool>> =
+        policy.sites.iter().map(|site| site.routes.iter().map(|route| route.grpc_web).collect()).collect();
+    assert_eq!(used, [vec![true], vec![false, true], vec![true, false], vec![false]]);
+}

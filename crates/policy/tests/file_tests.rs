@@ -244,6 +244,17 @@ sites:
 }
 
 #[test]
+fn explaining_says_which_filters_are_used() {
+    let yaml = "listeners: [':80']
+pools: { calls: { servers: ['10.0.0.1:80'], protocol: h2c } }
+sites: { a.example: { use: [grpc_web], routes: [{ path: /plain, skip: [grpc_web], to: calls }, { to: calls }] } }
+";
+    let used = |path: &str| explained(yaml, &format!("http://a.example{path}"), &[], "192.0.2.1");
+    assert!(used("/x").contains("\n+ filter    grpc_web     the route uses it\n"), "{}", used("/x"));
+    assert!(!used("/plain").contains("grpc_web"));
+}
+
+#[test]
 fn explaining_says_who_asks_behind_a_proxy() {
     let fields = [("X-Forwarded-For", "203.0.113.7"), ("X-Forwarded-Proto", "http")];
     let text = explained(BEHIND.trim_end_matches("tests:\n"), "https://other.example/", &fields, "127.0.0.1");

@@ -206,6 +206,7 @@ fn what_the_program_takes_is_valid() {
         "sites: { a: { to: { status: '404', body: x, headers: { a: b } } } }",
         "sites: { a: { to: app, errors: { 404: { html: x }, 5xx: { json: x }, 500-503: { html: x }, all: { html: x } } } }",
         "sites: { a: { routes: [{ header: { a: { in: [x] }, b: { not: { present: true } } }, to: app }] } }",
+        "pools: { app: { servers: [10.0.0.1:80], protocol: h2c } }\nsites: { a: { use: [grpc_web], routes: [{ path: /x, skip: grpc_web, to: app }, { use: [grpc_web], to: app }] } }",
         "observe: { access_log: off }",
         "observe: { access_log: {} }",
     ] {
@@ -228,6 +229,8 @@ fn what_the_program_refuses_is_not_valid() {
         "sites: { a: { routes: [{ header: { x: {} }, to: app }] } }",
         "sites: { a: { routes: [{ header: { x: { in: [] } }, to: app }] } }",
         "sites: { a: { routes: [{ header: { x: { prefix: a, regex: b } }, to: app }] } }",
+        "sites: { a: { use: [cache], to: app } }",
+        "sites: { a: { routes: [{ use: { grpc_web: {} }, to: app }] } }",
         "sites: { a: { to: {} } }",
         "sites: { a: { to: { app: 101% } } }",
         "sites: { a: { to: { app: 50, next: 50 } } }",

@@ -7,6 +7,7 @@
 pub mod client;
 pub mod exchange;
 pub mod frames;
+pub mod grpc;
 pub mod load;
 pub mod message;
 pub mod origin;

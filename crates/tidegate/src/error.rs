@@ -2,6 +2,7 @@
 //!
 //! The client gets a status; the log gets the reason. Both are mapped here, once.
 
+use wire::grpc_web::TextError;
 use wire::h1::{ChunkError, HeadError};
 
 /// Why a request was not answered by a server, or not in full.
@@ -13,6 +14,9 @@ pub enum ProxyError {
     /// The client's chunked body does.
     #[error("bad request body")]
     RequestBody(#[source] ChunkError),
+    /// The client's body of gRPC-Web is not the text that it is said to be.
+    #[error("bad text of gRPC-Web")]
+    GrpcWebText(#[source] TextError),
     /// The path cannot be brought to normal form, or means different things to different servers.
     #[error("bad request path")]
     RequestPath,
@@ -69,6 +73,9 @@ pub enum ProxyError {
     /// The server switched protocols without being asked.
     #[error("the server switched protocols unasked")]
     UnaskedUpgrade,
+    /// The client wanted a tunnel, and the server has answered as if it were an ordinary request.
+    #[error("the server has not opened the tunnel that was asked for")]
+    NoTunnel,
     /// No answer began in time.
     #[error("no answer in time")]
     FirstByteTimeout,
@@ -90,6 +97,12 @@ pub enum ProxyError {
 }
 
 impl ProxyError {
+    /// What a filter around a stream has found, which reaches the relay as the error of a read or a write; `None` where
+    /// the stream itself failed.
+    pub fn carried_by(error: std::io::Error) -> Option<ProxyError> {
+        error.downcast().ok()
+    }
+
     /// The status for a client that has not been answered yet; `None` where there is nobody to tell.
     ///
     /// 502, 503 and 504 as RFC 9110 sections 15.6.3 to 15.6.5 mean them: the server's answer was bad, we
@@ -97,7 +110,7 @@ impl ProxyError {
     pub fn status(&self) -> Option<u16> {
         Some(match self {
             ProxyError::RequestHead(error) => error.status(),
-            ProxyError::RequestBody(_) | ProxyError::RequestPath => 400,
+            ProxyError::RequestBody(_) | ProxyError::GrpcWebText(_) | ProxyError::RequestPath => 400,
             ProxyError::HeadTimeout | ProxyError::ClientBodyTimeout => 408,
             ProxyError::BodyTooLarge => 413,
             ProxyError::ClientGone
@@ -113,6 +126,7 @@ impl ProxyError {
             | ProxyError::ResponseHead(_)
             | ProxyError::ResponseBody(_)
             | ProxyError::UnaskedUpgrade
+            | ProxyError::NoTunnel
             | ProxyError::ServerCut => 502,
             ProxyError::ConnectTimeout
             | ProxyError::FirstByteTimeout
@@ -126,6 +140,7 @@ impl ProxyError {
         match self {
             ProxyError::RequestHead(error) => error.reason(),
             ProxyError::RequestBody(error) => error.reason(),
+            ProxyError::GrpcWebText(error) => error.reason(),
             ProxyError::RequestPath => "bad_path",
             ProxyError::HeadTimeout => "head_timeout",
             ProxyError::ClientBodyTimeout => "client_body_timeout",
@@ -146,6 +161,7 @@ impl ProxyError {
             ProxyError::ResponseHead(_) => "bad_answer_head",
             ProxyError::ResponseBody(_) => "bad_answer_body",
             ProxyError::UnaskedUpgrade => "unasked_upgrade",
+            ProxyError::NoTunnel => "no_tunnel",
             ProxyError::FirstByteTimeout => "first_byte_timeout",
             ProxyError::ServerStalled => "server_stalled",
             ProxyError::ServerCut => "server_cut",

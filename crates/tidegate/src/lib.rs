@@ -11,6 +11,7 @@ pub mod listen;
 pub mod tls;
 pub mod http;
 pub mod path;
+pub mod filters;
 pub mod upstream;
 pub mod state;
 pub mod observe;

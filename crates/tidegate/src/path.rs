@@ -12,6 +12,7 @@ mod respond;
 pub use request_id::RequestIds;
 
 use crate::error::ProxyError;
+use crate::filters::grpc_web;
 use crate::http::h1::body::FirstBody;
 use crate::http::h1::exchange::{Ending, Exchange, Failure, Tally, Terms};
 use crate::http::h1::tunnel::{self, Moved};
@@ -177,6 +178,8 @@ struct Route<'a> {
     decided: &'a Decided<'a>,
     target: &'a Forward<'a>,
     bounds: &'a Bounds,
+    /// Whether it is a call of gRPC-Web that servers get as one of gRPC.
+    grpc_web: bool,
 }
 
 /// What was tried for a request.
@@ -216,7 +219,8 @@ async fn forward(
 ) -> After {
     let policy = worker.policy();
     let bounds = &facts::bounds(policy, Some(decided), client.listener);
-    let route = Route { worker, decided, target, bounds };
+    let grpc_web = facts::uses_grpc_web(policy, decided) && grpc_web::is_call(active);
+    let route = Route { worker, decided, target, bounds, grpc_web };
     let mut body = match FirstBody::read(active, bounds, &mut request.tally) {
         Ok(body) => body,
         Err(error) => {
@@ -325,6 +329,9 @@ impl Route<'_> {
         let Way { pick, timeouts, mut connection, in_flight } = way;
         let worker = self.worker;
         request.connected_at = worker.time_for_log();
+        if self.grpc_web {
+            connection.stream = grpc_web::translated(connection.stream);
+        }
         self.write_head(client, active, request, pick);
         let hook = AnswerHook {
             rules: &worker.rules,

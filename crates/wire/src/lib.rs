@@ -12,6 +12,7 @@ pub mod cookie;
 pub mod field;
 pub mod forwarded;
 pub mod grpc;
+pub mod grpc_web;
 pub mod h1;
 pub mod h2;
 pub mod uri;

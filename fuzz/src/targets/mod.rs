@@ -4,6 +4,7 @@ pub mod chunked;
 pub mod configuration;
 pub mod cookie;
 pub mod forwarded;
+pub mod grpc_web;
 mod head;
 pub mod head_request;
 pub mod head_response;
@@ -24,4 +25,5 @@ pub const ALL: &[Target] = &[
     configuration::TARGET,
     session_cookie::TARGET,
     forwarded::TARGET,
+    grpc_web::TARGET,
 ];

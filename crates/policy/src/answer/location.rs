@@ -120,6 +120,7 @@ mod tests {
             cookies: Vec::new(),
             client: None,
             to: Target::Split(Vec::new()),
+            grpc_web: false,
             timeouts: OwnTimeouts::default(),
             at: Span::default(),
         }

@@ -4,11 +4,13 @@ use super::{OwnAnswer, phrase};
 use crate::decide::Fields;
 use crate::model::{ErrorPage, Policy, SiteId};
 use crate::text::{Place, put};
+use wire::grpc_web::ContentType;
 
 /// The answer that explains a status: the operator's own page where there is one, HTML for clients whose `Accept` asks
 /// for it and JSON for the others.
 ///
-/// The client is told a status and the request's id; why is for the log. A client of gRPC is told in its own terms.
+/// The client is told a status and the request's id; why is for the log. A client of gRPC or gRPC-Web is told in its own
+/// terms.
 pub fn error_page<'p>(
     policy: &'p Policy,
     site: Option<SiteId>,
@@ -16,8 +18,8 @@ pub fn error_page<'p>(
     fields: &dyn Fields,
     request_id: &[u8],
 ) -> OwnAnswer<'p> {
-    if is_grpc(fields) {
-        return grpc_answer(status);
+    if let Some(content_type) = grpc_content_type(fields) {
+        return grpc_answer(status, content_type);
     }
     let own = site.map(|site| policy.sites[site.0].errors.as_slice()).unwrap_or_default();
     let pages = own.iter().chain(&policy.errors);
@@ -35,19 +37,31 @@ pub fn error_page<'p>(
     OwnAnswer { status, headers, body }
 }
 
-fn is_grpc(fields: &dyn Fields) -> bool {
-    let mut found = false;
+/// The content type of an answer to a call of gRPC or of gRPC-Web; `None` where the request is none.
+fn grpc_content_type(fields: &dyn Fields) -> Option<Vec<u8>> {
+    let mut found = None;
     fields.each("content-type", &mut |value| {
-        found = wire::grpc::is_grpc(value);
+        found = Some(value);
         false
     });
-    found
+    let asked = found?;
+    if wire::grpc::is_grpc(asked) {
+        return Some(b"application/grpc".to_vec());
+    }
+    let asked = ContentType::of(asked)?;
+    let mut accepted = None;
+    fields.each("accept", &mut |value| {
+        accepted = ContentType::accepted(value);
+        accepted.is_none()
+    });
+    Some(ContentType::of_answer(asked, accepted).value())
 }
 
-/// A status that gRPC's clients understand, in a head that is trailers too ("Trailers-Only").
-fn grpc_answer(status: u16) -> OwnAnswer<'static> {
+/// A status that gRPC's clients understand, in a head that is trailers too ("Trailers-Only"), which clients of gRPC-Web
+/// read as well.
+fn grpc_answer(status: u16, content_type: Vec<u8>) -> OwnAnswer<'static> {
     let headers = vec![
-        ("Content-Type", b"application/grpc".to_vec()),
+        ("Content-Type", content_type),
         ("Grpc-Status", wire::grpc::status_of(status).to_string().into_bytes()),
         ("Grpc-Message", phrase(status).as_bytes().to_vec()),
     ];
@@ -152,6 +166,24 @@ mod tests {
                 accept.iter().map(|value| ("Accept".to_owned(), (*value).to_owned())).collect();
             assert_eq!(wants_html(&fields), expected, "{accept:?}");
         }
+    }
+
+    #[test]
+    fn calls_are_answered_in_their_own_terms() {
+        let (web, text) = ("application/grpc-web+proto", "application/grpc-web-text");
+        for (content_type, accept, expected) in [
+            ("application/grpc+proto", "", Some("application/grpc")),
+            (web, "*/*", Some(web)),
+            (text, "", Some(text)),
+            (web, text, Some("application/grpc-web-text+proto")),
+            ("application/json", web, None),
+        ] {
+            let field = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+            let fields = vec![field("Content-Type", content_type), field("Accept", accept)];
+            let found = grpc_content_type(&fields).map(|value| String::from_utf8(value).unwrap());
+            assert_eq!(found.as_deref(), expected, "{content_type}, {accept}");
+        }
+        assert_eq!(grpc_content_type(&Vec::new()), None);
     }
 
     fn page(statuses: (u16, u16), html: Option<&str>, json: Option<&str>) -> ErrorPage {

@@ -150,6 +150,9 @@ impl<'p> Machine<'p> {
             Target::Pool(pool) => self.rules.single_arm(*pool),
             Target::Split(arms) => arms,
         };
+        if route.grpc_web {
+            trace.tell("filter", true, || ("grpc_web".to_owned(), "the route uses it".to_owned()));
+        }
         let way = Way { site: site_id, route: route_id, arms };
         let need = match &policy.pools[arms[0].pool.0].sticky {
             None => return self.forward(way, Session::None, dice, trace),

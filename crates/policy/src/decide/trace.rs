@@ -4,8 +4,8 @@
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
     /// What was looked at, in the order in which it comes: `request` (refused before it is decided), `client` (as
-    /// a trusted proxy names it), `site`, `redirect` (to HTTPS), `route`, `session`, `split` (what was drawn),
-    /// `pool`, `candidate`, `server`.
+    /// a trusted proxy names it), `site`, `redirect` (to HTTPS), `route`, `filter`, `session`, `split` (what was
+    /// drawn), `pool`, `candidate`, `server`.
     pub step: &'static str,
     /// What it was about: a name.
     pub subject: String,

@@ -80,6 +80,8 @@ pub struct Route {
     pub client: Option<Networks>,
     /// Where it leads.
     pub to: Target,
+    /// Whether gRPC-Web is translated to gRPC for servers. Then all pools that it leads to speak HTTP/2.
+    pub grpc_web: bool,
     /// What the route, or else its site, says of times itself. All of them: [`OwnTimeouts::over`].
     pub timeouts: OwnTimeouts,
     /// Where it is written.

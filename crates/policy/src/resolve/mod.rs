@@ -5,6 +5,7 @@
 //! the model, which is thrown away in the end; what was reported as broken is not reported again by those who
 //! refer to it.
 
+mod filters;
 mod general;
 mod health;
 mod hosts;

@@ -1,5 +1,6 @@
-//! Routes: their conditions.
+//! Routes: their conditions, and what is used on the way.
 
+use super::filters::{self, Used};
 use super::sites::Context;
 use super::{general, path, target};
 use crate::file::decode::{Field, Named};
@@ -15,6 +16,7 @@ pub fn resolve(
     own: &At<raw::Route>,
     name: String,
     times: OwnTimeouts,
+    site_filters: Used,
     context: &mut Context,
 ) -> Option<Route> {
     let At { value: own, at } = own;
@@ -32,6 +34,10 @@ pub fn resolve(
         (Some(path), Some(to)) => target::resolve(to, path, context),
         _ => None,
     };
+    let used = filters::of_route(own, site_filters, context);
+    if let (Some(to), Some(target)) = (own.to.given(), &to) {
+        filters::check(used, to, target, context);
+    }
     let headers = conditions(&own.header, Kind::Header, context);
     let queries = conditions(&own.query, Kind::Query, context);
     let cookies = conditions(&own.cookie, Kind::Cookie, context);
@@ -46,14 +52,21 @@ pub fn resolve(
         cookies: cookies?,
         client: client?,
         to: to?,
+        grpc_web: used.grpc_web(),
         timeouts: general::request_timeouts(&own.timeouts, times),
         at: *at,
     })
 }
 
 /// A route that only has a target: what a site's `to` stands for.
-pub fn of_target(to: &At<raw::Target>, times: OwnTimeouts, context: &mut Context) -> Option<Route> {
+pub fn of_target(
+    to: &At<raw::Target>,
+    times: OwnTimeouts,
+    used: Used,
+    context: &mut Context,
+) -> Option<Route> {
     let target = target::resolve(to, &PathPattern::Any, context)?;
+    filters::check(used, to, &target, context);
     Some(Route {
         name: "*".to_owned(),
         path: PathPattern::Any,
@@ -63,6 +76,7 @@ pub fn of_target(to: &At<raw::Target>, times: OwnTimeouts, context: &mut Context
         cookies: Vec::new(),
         client: None,
         to: target,
+        grpc_web: used.grpc_web(),
         timeouts: times,
         at: to.at,
     })

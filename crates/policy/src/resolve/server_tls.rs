@@ -26,7 +26,12 @@ pub fn resolve(own: &raw::Pool, place: Place, problems: &mut Problems) -> (Proto
         }
         _ => {}
     }
-    let model = if word == raw::PoolProtocol::H1 { Protocol::H1 } else { Protocol::H2 };
+    let model = match &own.protocol {
+        // The stand-in that suits every use of the pool, so that none is complained of besides.
+        Field::Broken => Protocol::H2,
+        _ if word == raw::PoolProtocol::H1 => Protocol::H1,
+        _ => Protocol::H2,
+    };
     let tls = match tls {
         Some(At { value: raw::ServerTls::On(keys), at }) => Some(given(keys, *at, own, place, problems)),
         _ if word == raw::PoolProtocol::H2 && !matches!(own.tls, Field::Broken) => {

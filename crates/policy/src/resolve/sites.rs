@@ -1,7 +1,7 @@
 //! Sites: hosts, listeners, certificates, and their routes.
 
 use super::hosts::{self, Claims};
-use super::{Names, PoolNames, general, pages, route_names, routes, with_help};
+use super::{Names, PoolNames, filters, general, pages, route_names, routes, with_help};
 use crate::file::decode::{Field, Problems};
 use crate::file::raw;
 use crate::file::tree::At;
@@ -179,7 +179,9 @@ fn site_routes(name: &At<String>, own: &raw::Site, times: OwnTimeouts, context: 
                 .push(problem.help("write the target of all other requests as a last route: `- to: POOL`"));
             Vec::new()
         }
-        (Field::Given(to), _) => routes::of_target(to, times, context).into_iter().collect(),
+        (Field::Given(to), _) => {
+            routes::of_target(to, times, filters::of_site(own), context).into_iter().collect()
+        }
         (_, Field::Given(given)) => {
             if given.value.is_empty() {
                 context
@@ -188,7 +190,9 @@ fn site_routes(name: &At<String>, own: &raw::Site, times: OwnTimeouts, context: 
             }
             let names = route_names::names(&given.value);
             let named = given.value.iter().zip(names);
-            let routes = named.filter_map(|(own, name)| routes::resolve(own, name, times, context)).collect();
+            let used = filters::of_site(own);
+            let routes =
+                named.filter_map(|(own, name)| routes::resolve(own, name, times, used, context)).collect();
             same_names(&given.value, context.problems);
             routes
         }

@@ -2,6 +2,7 @@
 
 use super::h2::Translated;
 use crate::worker::BUFFER_BYTES;
+use http::HeaderMap;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
@@ -123,6 +124,49 @@ impl Stream {
             Stream::Translated(stream) => stream.read_size(),
             _ => BUFFER_BYTES,
         }
+    }
+
+    /// See [`Translated::hold_end`].
+    pub fn hold_end(&mut self) {
+        if let Stream::Translated(stream) = self {
+            stream.hold_end();
+        }
+    }
+
+    /// See [`Translated::finish`].
+    pub fn finish(&mut self, trailers: Option<HeaderMap>) {
+        if let Stream::Translated(stream) = self {
+            stream.finish(trailers);
+        }
+    }
+
+    /// See [`Translated::poll_end`].
+    pub fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<HeaderMap>>> {
+        match self {
+            Stream::Translated(stream) => stream.poll_end(cx),
+            _ => Poll::Ready(Ok(None)),
+        }
+    }
+
+    /// See [`Translated::has_moved`].
+    pub fn has_moved(&mut self) -> bool {
+        match self {
+            Stream::Translated(stream) => stream.has_moved(),
+            _ => false,
+        }
+    }
+
+    /// See [`Translated::wants_tunnel`].
+    pub fn wants_tunnel(&self) -> Option<&str> {
+        match self {
+            Stream::Translated(stream) => stream.wants_tunnel(),
+            _ => None,
+        }
+    }
+
+    /// See [`Translated::is_lost`].
+    pub fn is_lost(&self) -> bool {
+        !matches!(self, Stream::Translated(stream) if !stream.is_lost())
     }
 
     /// Whether it failed in a way that says that the other side has not looked at the request.

@@ -6,6 +6,7 @@ use crate::state::Sessions;
 use policy::decide::{Decided, Fields, Forward, Origin, Pick, Request, Rules};
 use policy::model::{Bounds, ListenerId, OwnTimeouts, Policy, PoolId, Timeouts};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use wire::grpc_web::ContentType;
 use wire::h1::{Field, Known, Method, TargetForm};
 
 /// The peer itself.
@@ -122,7 +123,13 @@ pub fn timeouts(
     own.over(&policy.listeners[listener].timeouts, pool.map(|pool| &policy.pools[pool.0]))
 }
 
-/// When the client of a call of gRPC gives up, from the request's start on.
+/// Whether gRPC-Web is translated on the route that was taken.
+pub fn uses_grpc_web(policy: &Policy, decided: &Decided<'_>) -> bool {
+    let place = decided.site.zip(decided.route);
+    place.is_some_and(|(site, route)| policy.sites[site.0].routes[route.0].grpc_web)
+}
+
+/// When the client of a call of gRPC or gRPC-Web gives up, from the request's start on.
 pub fn grpc_deadline(active: &Active) -> Option<Duration> {
     let Active { head, input, .. } = active;
     // All calls are POSTs; other requests are not looked at.
@@ -130,7 +137,7 @@ pub fn grpc_deadline(active: &Active) -> Option<Duration> {
         return None;
     }
     let content_type = head.known(Known::ContentType)?.value.of(input);
-    if !wire::grpc::is_grpc(content_type) {
+    if !wire::grpc::is_grpc(content_type) && ContentType::of(content_type).is_none() {
         return None;
     }
     head.values(input, "grpc-timeout").next().and_then(wire::grpc::timeout)

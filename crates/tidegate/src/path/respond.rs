@@ -43,6 +43,10 @@ pub async fn fixed(
 ) -> After {
     let facts = Facts::of(request.origin, client.listener, active);
     let content = compose(worker.policy(), decided, &facts.request()).map(Content::from).unwrap_or_default();
+    if matches!(content.status, 200..=299) && client.stream.wants_tunnel().is_some() {
+        // A success would be taken for the tunnel.
+        return failure(worker, client, active, request, Some(decided), None, &ProxyError::NoTunnel).await;
+    }
     let bounds = facts::bounds(worker.policy(), Some(decided), client.listener);
     let keeps = consume_body(active, &bounds, request);
     let after = send(worker, client, active, request, Some(decided), &content, keeps).await;

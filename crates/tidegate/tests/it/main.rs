@@ -12,6 +12,7 @@ mod examples;
 mod fields;
 mod floods;
 mod framing;
+mod grpc_web;
 mod health;
 mod interim;
 mod limits;

@@ -4,6 +4,7 @@
 //! `resolve`'s matter. Short forms are made long as they are read.
 
 mod address;
+mod filter;
 mod general;
 mod pool;
 mod protocol;
@@ -13,6 +14,7 @@ mod target;
 mod test;
 
 pub use address::*;
+pub use filter::*;
 pub use general::*;
 pub use pool::*;
 pub use protocol::*;
@@ -21,12 +23,24 @@ pub use site::*;
 pub use target::*;
 pub use test::*;
 
-/// Declares a map with known keys: the struct, and how it is read and documented.
+/// A key as it is written, where that is not the field's name.
+macro_rules! key_name {
+    ($key:ident) => {
+        stringify!($key)
+    };
+    ($key:ident $written:literal) => {
+        $written
+    };
+}
+use key_name;
+
+/// Declares a map with known keys: the struct, and how it is read and documented. A key that Rust has taken for itself is
+/// written `field as "key"`.
 macro_rules! record {
     (
         $(#[doc = $doc:literal])+
         $name:ident ($noun:literal) {
-            $( $(#[doc = $key_doc:literal])+ $key:ident : $kind:ty, )+
+            $( $(#[doc = $key_doc:literal])+ $key:ident $(as $written:literal)? : $kind:ty, )+
         }
     ) => {
         $(#[doc = $doc])+
@@ -37,7 +51,8 @@ macro_rules! record {
 
         impl $crate::file::decode::Record for $name {
             const NOUN: &'static str = $noun;
-            const KEYS: &'static [&'static str] = &[$( stringify!($key) ),+];
+            const KEYS: &'static [&'static str] =
+                &[$( $crate::file::raw::key_name!($key $($written)?) ),+];
 
             fn read_key(
                 &mut self,
@@ -45,7 +60,7 @@ macro_rules! record {
                 problems: &mut $crate::file::decode::Problems,
             ) -> bool {
                 match entry.key.value.as_str() {
-                    $( stringify!($key) => {
+                    $( $crate::file::raw::key_name!($key $($written)?) => {
                         self.$key = $crate::file::decode::Field::read(entry, problems);
                     } )+
                     _ => return false,
@@ -55,7 +70,7 @@ macro_rules! record {
 
             fn mark_broken(&mut self, key: &str) {
                 match key {
-                    $( stringify!($key) if self.$key.is_absent() => {
+                    $( $crate::file::raw::key_name!($key $($written)?) if self.$key.is_absent() => {
                         self.$key = $crate::file::decode::Field::Broken;
                     } )+
                     _ => {}
@@ -67,7 +82,7 @@ macro_rules! record {
                     noun: $noun,
                     doc: $crate::file::raw::joined(&[$( $doc ),+]),
                     keys: vec![$( $crate::file::shape::KeyShape {
-                        name: stringify!($key),
+                        name: $crate::file::raw::key_name!($key $($written)?),
                         doc: $crate::file::raw::joined(&[$( $key_doc ),+]),
                         shape: <$kind as $crate::file::decode::Decode>::shape(),
                     } ),+],

@@ -1,6 +1,8 @@
 //! Sites, routes and their matchers.
 
-use super::{Errors, Network, RequestTimeouts, SiteBounds, Target, Tls, read_as_map, record, shape_of};
+use super::{
+    Errors, FilterKind, Network, RequestTimeouts, SiteBounds, Target, Tls, read_as_map, record, shape_of,
+};
 use crate::file::decode::{Decode, Named, Names, OneOrMore, Problems, mismatch, record as read_record};
 use crate::file::scalar::{Scalar, Wrong};
 use crate::file::shape::{KeyShape, RecordShape, Shape};
@@ -18,6 +20,9 @@ record! {
         to: Target,
         /// Its routes. The first whose conditions all hold is taken.
         routes: Vec<At<Route>>,
+        /// Filters that requests and answers of its routes pass through. `grpc_web` translates gRPC-Web to gRPC for
+        /// servers.
+        filters as "use": OneOrMore<FilterKind>,
         /// Whether plain requests are sent to HTTPS. Default: true where a TLS listener serves the site.
         redirect_to_https: bool,
         /// Its own certificates.
@@ -53,6 +58,10 @@ record! {
         client: OneOrMore<Network>,
         /// Where the request goes.
         to: Target,
+        /// Filters that its requests and answers pass through, besides those of its site.
+        filters as "use": OneOrMore<FilterKind>,
+        /// Filters of its site that they do not pass through.
+        skip: OneOrMore<FilterKind>,
         /// A name for logs and tests. Default: made of its conditions, such as `GET /api/* header.x-tier=gold`, and
         /// numbered (`#2`) where two would have the same.
         name: String,

@@ -102,6 +102,7 @@ fn route(path: PathPattern) -> Route {
         cookies: Vec::new(),
         client: None,
         to: Target::Answer { status: 200, body: Text::default(), headers: Vec::new() },
+        grpc_web: false,
         timeouts: OwnTimeouts::default(),
         at: Span::default(),
     }

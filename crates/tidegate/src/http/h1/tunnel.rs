@@ -78,7 +78,8 @@ pub async fn run(
         if up.told && down.told {
             return Poll::Ready(Ok(()));
         }
-        if up.bytes + down.bytes != before {
+        let handed_on = client.stream.has_moved() | server.has_moved();
+        if handed_on || up.bytes + down.bytes != before {
             client.timer.arm(idle);
         }
         if worker.is_stopping() {

@@ -3,10 +3,11 @@
 use super::io::Wire;
 use super::sink::Sink;
 use super::source::{Shape, Source};
-use super::{Translated, into_io};
+use super::{Translated, accept_key, into_io};
 use bytes::Bytes;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream};
+use http::HeaderMap;
 use std::cell::RefCell;
 use std::io;
 use std::task::{Context, Poll, ready};
@@ -30,8 +31,12 @@ pub struct ClientStream {
     answer: Option<Sink>,
     /// Whether the request was a HEAD.
     method: Method,
-    /// Whether the stream is, or may become, a tunnel.
-    tunnel: bool,
+    /// Whether the stream is, or may become, a tunnel; and how a server has to agree.
+    tunnel: Option<String>,
+    /// The answer's end is where [`Translated::finish`] says.
+    held: bool,
+    trailers: Option<HeaderMap>,
+    moved: bool,
 }
 
 thread_local! {
@@ -40,17 +45,27 @@ thread_local! {
 }
 
 impl ClientStream {
-    /// Of a request whose head was read. `tunnel` for an extended CONNECT.
+    /// Of a request whose head was read. `tunnel_key` for an extended CONNECT: the key of the handshake that it became.
     pub fn new(
         wire: Wire,
         respond: SendResponse<Bytes>,
         body: RecvStream,
         shape: Shape,
         method: Method,
-        tunnel: bool,
+        tunnel_key: Option<&[u8]>,
     ) -> ClientStream {
         let body = Source::new(body, shape);
-        ClientStream { wire, respond, body, answer: None, method, tunnel }
+        ClientStream {
+            wire,
+            respond,
+            body,
+            answer: None,
+            method,
+            tunnel: tunnel_key.map(accept_key),
+            held: false,
+            trailers: None,
+            moved: false,
+        }
     }
 
     /// Takes the heads at the start of `text`; returns how many bytes they have.
@@ -78,9 +93,14 @@ impl ClientStream {
             return Ok(length);
         }
         let framing = if head.status == 101 { Framing::Close } else { head.framing };
-        let ends = matches!(framing, Framing::None | Framing::Length(0));
+        let trailers = self.trailers.take();
+        let ends = matches!(framing, Framing::None | Framing::Length(0)) && !self.held && trailers.is_none();
         let stream = self.respond.send_response(response, ends).map_err(into_io)?;
-        self.answer = Some(Sink::new(stream, framing, ends));
+        let mut answer = Sink::new(stream, framing, ends, self.held);
+        if trailers.is_some() {
+            answer.finish(trailers);
+        }
+        self.answer = Some(answer);
         Ok(length)
     }
 
@@ -97,7 +117,7 @@ impl ClientStream {
 impl Translated for ClientStream {
     fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match self.body.poll_fill(cx) {
-            Poll::Ready(Ok(false)) if !self.tunnel => self.poll_given_up(cx).map(|_| ()),
+            Poll::Ready(Ok(false)) if self.tunnel.is_none() => self.poll_given_up(cx).map(|_| ()),
             ready => ready.map(|_| ()),
         }
     }
@@ -107,7 +127,7 @@ impl Translated for ClientStream {
             return Poll::Ready(self.body.read(buffer));
         }
         // The end of a request says nothing of the stream; the end of a tunnel's one half does.
-        if self.tunnel { Poll::Ready(Ok(0)) } else { self.poll_given_up(cx) }
+        if self.tunnel.is_some() { Poll::Ready(Ok(0)) } else { self.poll_given_up(cx) }
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, first: &[u8], second: &[u8]) -> Poll<io::Result<usize>> {
@@ -127,7 +147,10 @@ impl Translated for ClientStream {
         let handed_over = answer.poll_hand_over(cx).map_err(into_io);
         match answer.take_sent() {
             0 => {}
-            sent => self.wire.sent(sent),
+            sent => {
+                self.moved = true;
+                self.wire.sent(sent);
+            }
         }
         handed_over
     }
@@ -138,7 +161,7 @@ impl Translated for ClientStream {
 
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_flush(cx))?;
-        if let (true, Some(answer)) = (self.tunnel, &mut self.answer) {
+        if let (Some(_), Some(answer)) = (&self.tunnel, &mut self.answer) {
             answer.close();
         }
         self.poll_flush(cx)
@@ -152,6 +175,30 @@ impl Translated for ClientStream {
         // Nobody knows yet how much the client takes.
         let first = || (UNTAKEN / self.wire.open_streams().max(1)).clamp(FIRST_READ_MIN, FIRST_READ_MAX);
         self.answer.as_ref().map_or_else(first, Sink::read_size)
+    }
+
+    fn hold_end(&mut self) {
+        self.held = true;
+    }
+
+    fn finish(&mut self, trailers: Option<HeaderMap>) {
+        self.held = false;
+        match &mut self.answer {
+            Some(answer) => answer.finish(trailers),
+            None => self.trailers = trailers,
+        }
+    }
+
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<HeaderMap>>> {
+        self.body.poll_end(cx)
+    }
+
+    fn has_moved(&mut self) -> bool {
+        std::mem::take(&mut self.moved)
+    }
+
+    fn wants_tunnel(&self) -> Option<&str> {
+        self.tunnel.as_deref()
     }
 
     fn is_unprocessed(&self) -> bool {

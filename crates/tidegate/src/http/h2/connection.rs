@@ -298,7 +298,8 @@ fn begin(
         }
     });
     let method = Method::of(head.method.as_str().as_bytes());
-    (parsed, ClientStream::new(wire, respond, body, shape, method, protocol.is_some()))
+    let tunnel_key = protocol.map(|_| key.as_bytes());
+    (parsed, ClientStream::new(wire, respond, body, shape, method, tunnel_key))
 }
 
 /// Takes what has come of the body already, as it comes with the head over HTTP/1: such a request can be sent again.

@@ -13,6 +13,10 @@ mod source;
 
 pub use source::Shape;
 
+use crate::worker::BUFFER_BYTES;
+use base64::Engine as _;
+use http::HeaderMap;
+use sha1::{Digest, Sha1};
 use std::task::{Context, Poll};
 
 /// A message exchange of a later version of HTTP that looks like a connection of HTTP/1.1.
@@ -44,10 +48,52 @@ pub trait Translated {
     fn poll_writable(&mut self, cx: &mut Context<'_>) -> Poll<()>;
 
     /// Bytes that are worth reading for it at once.
-    fn read_size(&self) -> usize;
+    fn read_size(&self) -> usize {
+        BUFFER_BYTES
+    }
+
+    /// From now on, the end of what is written is not where its text ends, but where [`finish`](Self::finish) says so:
+    /// trailers may come behind a body whose length was said.
+    fn hold_end(&mut self) {}
+
+    /// What was written, or is being written, is all, but for these trailers.
+    fn finish(&mut self, trailers: Option<HeaderMap>) {
+        let _ = trailers;
+    }
+
+    /// Once all that is read of a message as text has been: ready when the message has ended, with the trailers that
+    /// text had no place for.
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<Option<HeaderMap>>> {
+        let _ = cx;
+        Poll::Ready(Ok(None))
+    }
+
+    /// Whether anything that was taken earlier has gone to the other side since this was asked last.
+    fn has_moved(&mut self) -> bool {
+        false
+    }
+
+    /// Whether the other side has asked for a tunnel in a way that takes any answer with 2xx for a yes, and by which
+    /// `Sec-WebSocket-Accept` a server has to agree.
+    fn wants_tunnel(&self) -> Option<&str> {
+        None
+    }
+
+    /// Whether what failed was the connection below, and not this request alone.
+    fn is_lost(&self) -> bool {
+        true
+    }
 
     /// Whether it failed in a way that says that the peer has not looked at the request (RFC 9113 section 8.7).
     fn is_unprocessed(&self) -> bool;
+}
+
+/// The key of a handshake, accepted (RFC 6455 section 4.2.2).
+fn accept_key(key: &[u8]) -> String {
+    /// RFC 6455 section 1.3.
+    const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+    let digest = Sha1::new().chain_update(key).chain_update(GUID).finalize();
+    base64::engine::general_purpose::STANDARD.encode(digest)
 }
 
 /// An error of a stream, for those who know of bytes only.
@@ -58,4 +104,14 @@ fn into_io(error: h2::Error) -> std::io::Error {
         return std::io::Error::new(kind, error);
     }
     std::io::Error::new(std::io::ErrorKind::ConnectionReset, error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_of_rfc_6455() {
+        assert_eq!(accept_key(b"dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    }
 }

@@ -2,15 +2,13 @@
 
 use super::sink::Sink;
 use super::source::{Shape, Source};
-use super::{Translated, into_io};
+use super::{Translated, accept_key, into_io};
 use crate::upstream::shared::Lease;
-use base64::Engine as _;
 use bytes::Bytes;
 use h2::Reason;
 use h2::client::ResponseFuture;
 use http::uri::Scheme;
 use http::{HeaderMap, Response, StatusCode};
-use sha1::{Digest, Sha1};
 use std::cell::RefCell;
 use std::io;
 use std::task::{Context, Poll, ready};
@@ -23,9 +21,6 @@ thread_local! {
     /// Where heads are read; of no use between two of them.
     static HEAD: RefCell<RequestHead> = RefCell::new(RequestHead::new());
 }
-
-/// RFC 6455 section 1.3.
-const WEBSOCKET_GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 /// One request to an HTTP/2 server: the request is written, its answer read.
 pub struct ServerStream {
@@ -45,6 +40,13 @@ pub struct ServerStream {
     /// What a WebSocket handshake is accepted with, where one was asked for.
     accept: Option<String>,
     unprocessed: bool,
+    /// The request could not be sent, so there will be no answer.
+    unsent: bool,
+    /// This request alone failed.
+    reset: bool,
+    /// The request's end is where [`Translated::finish`] says.
+    held: bool,
+    moved: bool,
 }
 
 impl ServerStream {
@@ -61,6 +63,10 @@ impl ServerStream {
             head_only: false,
             accept: None,
             unprocessed: false,
+            unsent: false,
+            reset: false,
+            held: false,
+            moved: false,
         }
     }
 
@@ -79,9 +85,7 @@ impl ServerStream {
         if !head.parse(text, LIMITS).map_err(io::Error::other)? {
             return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
         }
-        let mut offers = head.values(text, "upgrade").flat_map(wire::field::list);
-        let wants_websocket =
-            head.upgrade && offers.any(|offer| offer.eq_ignore_ascii_case(wire::h2::WEBSOCKET.as_bytes()));
+        let wants_websocket = is_handshake(head, text);
         if wants_websocket {
             // What a server can do stands in its first frame.
             ready!(self.lease.poll_settings(cx));
@@ -101,12 +105,12 @@ impl ServerStream {
             framing = Framing::Close;
             self.accept = head.values(text, "sec-websocket-key").next().map(accept_key);
         }
-        let ends = matches!(framing, Framing::None | Framing::Length(0));
+        let ends = matches!(framing, Framing::None | Framing::Length(0)) && !self.held;
         self.head_only = head.method == Method::Head;
         match self.lease.requests.send_request(request, ends) {
             Ok((response, stream)) => {
                 self.response = Some(response);
-                self.request = Some(Sink::new(stream, framing, ends));
+                self.request = Some(Sink::new(stream, framing, ends, self.held));
                 Poll::Ready(Ok(length))
             }
             Err(error) => Poll::Ready(Err(self.failed(error))),
@@ -122,7 +126,9 @@ impl ServerStream {
             if let Some(body) = &mut self.body {
                 return body.poll_fill(cx);
             }
-            let Some(response) = &mut self.response else { return Poll::Pending };
+            let Some(response) = &mut self.response else {
+                return if self.unsent { Poll::Ready(Ok(false)) } else { Poll::Pending };
+            };
             self.text.clear();
             self.text_read = 0;
             if let Poll::Ready(Some(interim)) = response.poll_informational(cx) {
@@ -154,6 +160,7 @@ impl ServerStream {
     /// Takes note of what kind of failure it was.
     fn failed(&mut self, error: h2::Error) -> io::Error {
         // RFC 9113 section 8.7: refused, or beyond the last stream that GOAWAY names.
+        self.reset = error.is_reset();
         self.unprocessed |= (error.is_reset() && error.reason() == Some(Reason::REFUSED_STREAM))
             || (error.is_go_away() && error.is_remote());
         into_io(error)
@@ -190,12 +197,16 @@ impl Translated for ServerStream {
         ready!(self.poll_flush(cx))?;
         let head = match &self.request {
             Some(_) => 0,
-            None => ready!(self.poll_send_head(cx, first))?,
+            None => {
+                let sent = ready!(self.poll_send_head(cx, first));
+                self.unsent = sent.is_err();
+                sent?
+            }
         };
         if let Some(request) = &mut self.request {
             request.push(&first[head..], second)?;
-            if let Poll::Ready(Err(error)) = request.poll_hand_over(cx) {
-                return Poll::Ready(Err(self.failed(error)));
+            if let Poll::Ready(Err(error)) = self.poll_flush(cx) {
+                return Poll::Ready(Err(error));
             }
         }
         Poll::Ready(Ok(first.len() + second.len()))
@@ -203,7 +214,9 @@ impl Translated for ServerStream {
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Some(request) = &mut self.request else { return Poll::Ready(Ok(())) };
-        match ready!(request.poll_hand_over(cx)) {
+        let handed_over = request.poll_hand_over(cx);
+        self.moved |= request.take_sent() > 0;
+        match ready!(handed_over) {
             Ok(()) => Poll::Ready(Ok(())),
             Err(error) => Poll::Ready(Err(self.failed(error))),
         }
@@ -229,23 +242,45 @@ impl Translated for ServerStream {
         self.request.as_ref().map_or(crate::worker::BUFFER_BYTES, Sink::read_size)
     }
 
+    fn hold_end(&mut self) {
+        self.held = true;
+    }
+
+    fn finish(&mut self, trailers: Option<HeaderMap>) {
+        self.held = false;
+        if let Some(request) = &mut self.request {
+            request.finish(trailers);
+        }
+    }
+
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<HeaderMap>>> {
+        match &mut self.body {
+            Some(body) => body.poll_end(cx),
+            None => Poll::Ready(Ok(None)),
+        }
+    }
+
+    fn has_moved(&mut self) -> bool {
+        std::mem::take(&mut self.moved)
+    }
+
+    fn is_lost(&self) -> bool {
+        !self.reset
+    }
+
     fn is_unprocessed(&self) -> bool {
         self.unprocessed
     }
 }
 
-/// RFC 6455 section 4.2.2.
-fn accept_key(key: &[u8]) -> String {
-    let digest = Sha1::new().chain_update(key).chain_update(WEBSOCKET_GUID).finalize();
-    base64::engine::general_purpose::STANDARD.encode(digest)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_key_of_rfc_6455() {
-        assert_eq!(accept_key(b"dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
-    }
+/// Whether a request is the opening handshake of a WebSocket (RFC 6455 section 4.1), and so may be said as an extended
+/// CONNECT. Anything else that asks for an upgrade is an ordinary request to a server of HTTP/2.
+fn is_handshake(head: &RequestHead, text: &[u8]) -> bool {
+    let mut offers = head.values(text, "upgrade").flat_map(wire::field::list);
+    head.upgrade
+        && head.method == Method::Get
+        && matches!(head.framing, Framing::None | Framing::Length(0))
+        && offers.any(|offer| offer.eq_ignore_ascii_case(wire::h2::WEBSOCKET.as_bytes()))
+        && head.values(text, "sec-websocket-key").count() == 1
+        && head.values(text, "sec-websocket-version").eq([b"13".as_slice()])
 }

@@ -29,6 +29,8 @@ pub struct Sink {
     trailers: Option<HeaderMap>,
     /// The last of it was handed over.
     ended: bool,
+    /// That the text has ended does not end it.
+    held: bool,
     /// Bytes of content that were handed over.
     sent: usize,
     /// Bytes to read for it at once: more while the receiver takes all at once, little when it does not.
@@ -37,15 +39,20 @@ pub struct Sink {
     fresh: bool,
 }
 
+/// The room that is asked for before there is anything to send: not a byte, or content would go out in bytes, and not
+/// much, for it is taken from the other streams of the connection.
+const ROOM_WANTED: usize = 1024;
+
 /// Where [`Sink::read_size`] begins, and where it falls back to.
 const READ_SIZE_MIN: usize = 4 * 1024;
 
 impl Sink {
-    /// For a body that begins now; `ended` where the head was the last of it.
-    pub fn new(stream: SendStream<Bytes>, framing: Framing, ended: bool) -> Sink {
+    /// For a body that begins now; `ended` where the head was the last of it, `held` where [`finish`](Self::finish) will say
+    /// what is the last.
+    pub fn new(stream: SendStream<Bytes>, framing: Framing, ended: bool, held: bool) -> Sink {
         let rest = match framing {
             _ if ended => Rest::Done,
-            Framing::None => Rest::Done,
+            Framing::None | Framing::Length(0) => Rest::Done,
             Framing::Length(length) => Rest::Length(length),
             Framing::Chunked => {
                 Rest::Chunked(Box::new(ChunkDecoder::new(ChunkMode::Decode, TRAILER_BYTES_MAX)))
@@ -58,6 +65,7 @@ impl Sink {
             pending: Bytes::new(),
             trailers: None,
             ended,
+            held,
             sent: 0,
             read_size: READ_SIZE_MIN,
             fresh: false,
@@ -137,7 +145,7 @@ impl Sink {
         if std::mem::take(&mut self.fresh) {
             self.read_size = (self.read_size * 2).min(BUFFER_BYTES);
         }
-        if !self.ended && matches!(self.rest, Rest::Done) {
+        if !self.ended && !self.held && matches!(self.rest, Rest::Done) {
             self.ended = true;
             match self.trailers.take() {
                 Some(trailers) => self.stream.send_trailers(trailers)?,
@@ -154,7 +162,7 @@ impl Sink {
         }
         if ready!(self.poll_hand_over(cx)).is_ok() {
             // An error is for the next write to find.
-            let _ = ready!(self.poll_room(cx, 1));
+            let _ = ready!(self.poll_room(cx, ROOM_WANTED));
         }
         Poll::Ready(())
     }
@@ -176,6 +184,14 @@ impl Sink {
         }
     }
 
+    /// The text is all of it, but for these trailers.
+    pub fn finish(&mut self, trailers: Option<HeaderMap>) {
+        self.held = false;
+        if trailers.is_some() {
+            self.trailers = trailers;
+        }
+    }
+
     /// Ends a tunnel once what was pushed is handed over.
     pub fn close(&mut self) {
         self.rest = Rest::Done;
@@ -193,6 +209,6 @@ impl Sink {
     }
 
     fn is_last(&self) -> bool {
-        matches!(self.rest, Rest::Done) && self.trailers.is_none()
+        matches!(self.rest, Rest::Done) && !self.held && self.trailers.is_none()
     }
 }

@@ -2,6 +2,7 @@
 
 use bytes::{Buf, Bytes};
 use h2::RecvStream;
+use http::HeaderMap;
 use std::io;
 use std::task::{Context, Poll, ready};
 
@@ -27,13 +28,15 @@ pub struct Source {
     text: Vec<u8>,
     text_read: usize,
     ended: bool,
+    /// What text has no place for.
+    trailers: Option<HeaderMap>,
 }
 
 impl Source {
     /// Of a stream whose head was read.
     pub fn new(stream: RecvStream, shape: Shape) -> Source {
         let ended = shape == Shape::Plain && stream.is_end_stream();
-        Source { stream, shape, data: Bytes::new(), text: Vec::new(), text_read: 0, ended }
+        Source { stream, shape, data: Bytes::new(), text: Vec::new(), text_read: 0, ended, trailers: None }
     }
 
     /// Ready when there is something to read (`true`), or never will be (`false`).
@@ -44,15 +47,29 @@ impl Source {
                 None => {
                     let trailers = ready!(self.stream.poll_trailers(cx))?;
                     self.ended = true;
-                    if self.shape == Shape::Chunked {
-                        self.text.clear();
-                        self.text_read = 0;
-                        wire::h2::trailers_text(trailers.as_ref(), &mut self.text);
+                    match self.shape {
+                        Shape::Chunked => {
+                            self.text.clear();
+                            self.text_read = 0;
+                            wire::h2::trailers_text(trailers.as_ref(), &mut self.text);
+                        }
+                        Shape::Plain => self.trailers = trailers.and_then(wire::h2::trailers_passed),
                     }
                 }
             }
         }
         Poll::Ready(Ok(!self.data.is_empty() || self.text_read < self.text.len()))
+    }
+
+    /// Once the body was read: ready when the stream has ended, with the trailers that text had no place for. They stay, for
+    /// the request may be sent again.
+    pub fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<HeaderMap>>> {
+        match ready!(self.poll_fill(cx)) {
+            Ok(false) => Poll::Ready(Ok(self.trailers.clone())),
+            // More than the head has announced.
+            Ok(true) => Poll::Ready(Err(io::ErrorKind::InvalidData.into())),
+            Err(error) => Poll::Ready(Err(super::into_io(error))),
+        }
     }
 
     /// Moves what is there to `buffer`, and opens the sender's window by as much.

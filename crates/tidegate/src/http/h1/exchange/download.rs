@@ -35,17 +35,26 @@ pub(super) struct Download {
     pub continued: bool,
     /// Bytes came after the end of the answer.
     pub excess: bool,
+    /// What the end of the body's text leaves open was said too.
+    pub ended: bool,
+    /// The client's windows are closed.
+    pub client_full: bool,
 }
 
 impl Exchange<'_> {
     /// Reads the answer and gives it to the client.
     pub(super) fn poll_download(&mut self, cx: &mut Context<'_>) -> Result<Option<Ending>, ProxyError> {
         loop {
+            // Before the last of it is written, so that the end goes with it.
+            if !self.download.ended && self.download.body.as_ref().is_some_and(BodyReader::is_done) {
+                self.poll_end(cx)?;
+            }
             if !self.write_to_client(cx)? {
                 return Ok(None);
             }
             match &self.download.body {
-                Some(body) if body.is_done() => return Ok(Some(self.answered())),
+                Some(body) if body.is_done() && self.download.ended => return Ok(Some(self.answered())),
+                Some(body) if body.is_done() => return Ok(None),
                 Some(_) => {
                     if !self.read_answer_body(cx)? {
                         return Ok(None);
@@ -62,6 +71,19 @@ impl Exchange<'_> {
                 }
             }
         }
+    }
+
+    /// Passes on what the end of the text leaves open, once the server has said it.
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Result<(), ProxyError> {
+        match self.server.poll_end(cx) {
+            Poll::Pending => {}
+            Poll::Ready(Ok(trailers)) => {
+                self.client.stream.finish(trailers);
+                self.download.ended = true;
+            }
+            Poll::Ready(Err(_)) => return Err(ProxyError::ServerCut),
+        }
+        Ok(())
     }
 
     /// Writes what there is; `true` when all of it is gone.
@@ -141,7 +163,8 @@ impl Exchange<'_> {
                 self.download.unread.end += read;
                 Ok(true)
             }
-            Some(_) => Err(ProxyError::ServerClosed),
+            Some(Ok(_)) => Err(ProxyError::ServerClosed),
+            Some(Err(error)) => Err(ProxyError::carried_by(error).unwrap_or(ProxyError::ServerClosed)),
         }
     }
 
@@ -170,14 +193,15 @@ impl Exchange<'_> {
 
     /// Reads more of the answer's body; `false` when there is nothing to read yet.
     fn read_answer_body(&mut self, cx: &mut Context<'_>) -> Result<bool, ProxyError> {
-        if self.client.stream.poll_writable(cx).is_pending() {
+        self.download.client_full = self.client.stream.poll_writable(cx).is_pending();
+        if self.download.client_full {
             self.download.buffer = None;
             return Ok(false);
         }
         let read = match self.read_server(cx, 0) {
             None => return Ok(false),
             Some(Ok(0)) => return self.server_finished(),
-            Some(Err(_)) => return Err(ProxyError::ServerCut),
+            Some(Err(error)) => return Err(ProxyError::carried_by(error).unwrap_or(ProxyError::ServerCut)),
             Some(Ok(read)) => read,
         };
         self.moved = true;

@@ -53,6 +53,10 @@ impl Exchange<'_> {
 
     /// The final head is there: decides on the framing and writes the client's head.
     fn begin_answer(&mut self) -> Result<(), ProxyError> {
+        if matches!(self.active.response.status, 200..=299) && self.client.stream.wants_tunnel().is_some() {
+            // RFC 8441 section 5: to the client this would be a tunnel, and the server has not made one.
+            return Err(ProxyError::NoTunnel);
+        }
         let response = &self.active.response;
         let old_client = self.active.head.version == Version::Http10;
         let (framing, mode) = match response.framing {
@@ -113,9 +117,12 @@ impl Exchange<'_> {
             let mut offered = head.values(&self.active.input, "upgrade").flat_map(wire::field::list);
             offered.any(|offered| offered.eq_ignore_ascii_case(protocol))
         };
-        let mut chosen =
-            response.values(&buffer[self.download.unread.clone()], "upgrade").flat_map(wire::field::list);
-        self.terms.upgrade && sent && response.upgrade && chosen.all(offers)
+        let bytes = &buffer[self.download.unread.clone()];
+        let mut chosen = response.values(bytes, "upgrade").flat_map(wire::field::list);
+        // A client that sees no handshake cannot judge it; then that is for us.
+        let agrees = |accept: &str| response.values(bytes, "sec-websocket-accept").eq([accept.as_bytes()]);
+        let agreed = self.client.stream.wants_tunnel().is_none_or(agrees);
+        self.terms.upgrade && sent && response.upgrade && agreed && chosen.all(offers)
     }
 
     fn upgraded(&mut self) -> Ending {

@@ -74,6 +74,8 @@ pub struct Failure {
     /// The request's body as another server is to get it; `None` where the request may not be sent again, for it may have
     /// been acted upon, and acting twice may do harm.
     pub body: Option<FirstBody>,
+    /// The connection to the server failed, and not this request alone.
+    pub lost: bool,
     /// The server itself has said that nothing of it was acted upon.
     pub unprocessed: bool,
     /// The client would take a plain close for the end of the answer.
@@ -124,9 +126,16 @@ impl<'a> Exchange<'a> {
         let keep_alive = active.head.keep_alive;
         active.answer.clear();
         active.response.reset();
+        // Between two of them there is more to an end than the end of the text.
+        let holds = client.stream.is_multiplexed() && server.is_multiplexed() && !terms.upgrade;
+        if holds {
+            client.stream.hold_end();
+            server.hold_end();
+        }
         Exchange {
-            upload: Upload::new(body),
-            download: Download::default(),
+            upload: Upload { ended: !holds, ..Upload::new(body) },
+            // Where only the server is one, its stream ends where it says so too: dropped before, it would be reset.
+            download: Download { ended: !server.is_multiplexed(), ..Download::default() },
             client,
             active,
             server,
@@ -148,8 +157,13 @@ impl<'a> Exchange<'a> {
             Ok(None) => {}
             Err(error) => return Poll::Ready(Err(self.failure(error))),
         }
+        self.moved |= self.client.stream.has_moved() || self.server.has_moved();
         if self.moved {
             self.moved = false;
+            // One who keeps moving would never be late.
+            if self.is_out_of_time() {
+                return Poll::Ready(Err(self.failure(ProxyError::TotalTimeout)));
+            }
             self.arm();
         }
         if self.terms.worker.is_stopping() {
@@ -204,7 +218,8 @@ impl<'a> Exchange<'a> {
         if self.is_out_of_time() {
             return ProxyError::TotalTimeout;
         }
-        let writes_to_client = !self.active.answer.is_empty()
+        let writes_to_client = self.download.client_full
+            || !self.active.answer.is_empty()
             || !self.download.segment.is_empty()
             || self.client.stream.holds_back();
         let writes_to_server = self.upload.head_sent < self.active.request_out.len()
@@ -241,6 +256,7 @@ impl<'a> Exchange<'a> {
             // A part of an interim answer cannot be taken back either.
             answered: self.download.answered || self.download.head_sent > 0,
             unprocessed,
+            lost: self.server.is_lost(),
             looks_complete: self.download.answered && self.ends_by_closing(),
             error,
         }

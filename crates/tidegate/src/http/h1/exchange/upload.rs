@@ -31,6 +31,8 @@ pub(super) struct Upload {
     /// Whether a single byte has been handed to the kernel.
     pub touched: bool,
     pub finished: bool,
+    /// What the end of the body's text leaves open was said too.
+    pub ended: bool,
     /// The server takes no more; what it has to say is still read.
     pub broken: bool,
     /// The client has said its last.
@@ -49,6 +51,7 @@ impl Upload {
             held: body.segment.clone(),
             touched: false,
             finished: false,
+            ended: true,
             broken: false,
             client_finished: false,
         }
@@ -70,6 +73,17 @@ impl Exchange<'_> {
     /// Sends the request: its head, then its body as the client delivers it.
     pub(super) fn poll_upload(&mut self, cx: &mut Context<'_>) -> Result<(), ProxyError> {
         while !self.upload.finished {
+            // Before the last of it is written, so that the end goes with it.
+            if !self.upload.ended && self.upload.body.is_done() {
+                match self.client.stream.poll_end(cx) {
+                    Poll::Pending => {}
+                    Poll::Ready(Ok(trailers)) => {
+                        self.server.finish(trailers);
+                        self.upload.ended = true;
+                    }
+                    Poll::Ready(Err(_)) => return Err(ProxyError::ClientGone),
+                }
+            }
             let head = &self.active.request_out[self.upload.head_sent..];
             let segment = &self.active.input[self.upload.segment.clone()];
             if !head.is_empty() || !segment.is_empty() {
@@ -82,9 +96,13 @@ impl Exchange<'_> {
                         self.upload.touched = true;
                         self.moved = true;
                     }
-                    // The server takes no more. It may have answered before it closed: the other
-                    // direction finds out.
-                    Poll::Ready(_) => {
+                    Poll::Ready(result) => {
+                        // What a filter finds wrong in the client's body is not for the server to answer.
+                        if let Some(wrong) = result.err().and_then(ProxyError::carried_by) {
+                            return Err(wrong);
+                        }
+                        // The server takes no more. It may have answered before it closed: the other
+                        // direction finds out.
                         self.upload.broken = true;
                         self.upload.finished = true;
                     }
@@ -101,6 +119,9 @@ impl Exchange<'_> {
                 }
             }
             if self.upload.body.is_done() {
+                if !self.upload.ended {
+                    return Ok(());
+                }
                 self.upload.finished = true;
                 self.moved = true;
             } else if !self.read_body(cx)? {
@@ -108,7 +129,7 @@ impl Exchange<'_> {
             }
         }
         // Without the end of the body, what comes is more of it, which nobody takes any more.
-        if self.upload.body.is_done() { self.watch_client(cx) } else { Ok(()) }
+        if self.upload.body.is_done() && self.upload.ended { self.watch_client(cx) } else { Ok(()) }
     }
 
     /// Reads more of the body into the client's buffer; `false` when there is nothing to read yet. Behind what was read
