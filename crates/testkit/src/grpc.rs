@@ -10,6 +10,7 @@
 //! | `/refused` | the first such call is refused unseen, others are answered as by `/echo` |
 //! | `/cut` | a message, then the stream is reset |
 //! | `/silent` | a message, and an end without trailers |
+//! | `/sized` | a message whose length the head has said, then trailers |
 //! | `/length` | JSON of known length, which is not gRPC |
 
 use crate::exchange::Fields;
@@ -149,7 +150,9 @@ async fn answer(
         read(&mut body, call).await?;
     }
     let (count, bytes) = if words[0] == "stream" { (number(1), number(2)) } else { (1, 5) };
-    let mut send = respond.send_response(head(&[]), false)?;
+    let length = [("content-length", "10")];
+    let fields: &[_] = if words[0] == "sized" { &length } else { &[] };
+    let mut send = respond.send_response(head(fields), false)?;
     for _ in 0..count {
         send_all(&mut send, message(&pattern(bytes)), false).await?;
     }

@@ -234,6 +234,20 @@ fn a_status_behind_the_messages_is_a_frame() {
 }
 
 #[test]
+fn trailers_behind_a_length_are_a_frame_too() {
+    let rig = Rig::start();
+    for transport in TRANSPORTS {
+        for content_type in FORMS {
+            let answer = rig.connect(transport).ask(call("/sized", content_type, b"x"));
+            let body = read(&answer);
+            assert!(answer.is_complete());
+            assert_eq!((body.messages, answer.value("content-length")), (vec![pattern(5)], None));
+            assert_eq!(body.trailers.map(|trailers| trailers.len()), Some(2));
+        }
+    }
+}
+
+#[test]
 fn an_answer_that_is_cut_looks_cut() {
     let rig = Rig::start();
     for transport in TRANSPORTS {

@@ -6,6 +6,7 @@ use crate::error::ProxyError;
 use crate::http::h1::body::BodyReader;
 use crate::http::stream::Stream;
 use crate::worker::Buffer;
+use http::HeaderMap;
 use policy::model::Bounds;
 use std::io;
 use std::ops::Range;
@@ -23,6 +24,9 @@ const CHUNK_ROOM: usize = 20;
 
 /// With less room than that for a chunk, a small one is made elsewhere.
 const ROOM_MIN: usize = CHUNK_ROOM + 4;
+
+/// What is read at once at least, however little room there is for it.
+const READ_MIN: usize = 1024;
 
 /// One answer on its way to the client.
 pub struct Answer {
@@ -43,6 +47,8 @@ enum State {
     AsItIs,
     /// Messages in that form, then trailers. What is unread is content.
     Messages(Form, BodyReader),
+    /// The same, but for trailers that come apart from the text.
+    Closing(Form),
     /// The same, of which all has come; these are the trailers.
     Ending(Form, Vec<u8>),
     /// All is text.
@@ -65,7 +71,7 @@ impl Answer {
     /// Ready when a read may give something. Nothing is understood before it is read: what is found wrong is told once.
     pub fn poll_readable(&mut self, cx: &mut Context<'_>, server: &mut Stream) -> Poll<()> {
         match self.state {
-            State::Ending(..) | State::Ended => Poll::Ready(()),
+            State::Closing(_) | State::Ending(..) | State::Ended => Poll::Ready(()),
             _ if self.has_more() => Poll::Ready(()),
             _ => server.poll_readable(cx),
         }
@@ -82,7 +88,9 @@ impl Answer {
         if matches!(self.state, State::AsItIs) && !self.has_more() {
             return server.poll_read(cx, buffer);
         }
-        if !ready!(self.poll_fill(cx, server, wanted))? {
+        // What is read fits into what it is read for, in either form, so that nothing is left here.
+        let limit = (buffer.len().saturating_sub(2 * CHUNK_ROOM) / 4 * 3).max(READ_MIN);
+        if !ready!(self.poll_fill(cx, server, wanted, limit))? {
             return Poll::Ready(Ok(0));
         }
         let mut filled = 0;
@@ -101,6 +109,7 @@ impl Answer {
         cx: &mut Context<'_>,
         server: &mut Stream,
         wanted: &Wanted,
+        limit: usize,
     ) -> Poll<io::Result<bool>> {
         loop {
             match &self.state {
@@ -112,13 +121,32 @@ impl Answer {
                     // More of it is needed.
                 }
                 _ if !self.unread.is_empty() => return Poll::Ready(Ok(true)),
+                State::Closing(form) => {
+                    let form = *form;
+                    let trailers = ready!(server.poll_end(cx))?;
+                    self.state = State::Ending(form, trailers.map_or_else(Vec::new, |map| lines(&map)));
+                    continue;
+                }
                 State::Ending(..) => return Poll::Ready(Ok(true)),
                 State::AsItIs | State::Messages(..) => {}
                 State::Ended => return Poll::Ready(Ok(false)),
             }
-            if !ready!(self.poll_receive(cx, server))? {
+            if !ready!(self.poll_receive(cx, server, limit))? {
                 return Poll::Ready(Ok(false));
             }
+        }
+    }
+
+    /// Ready when the server has ended its message, with the trailers that are not in the text.
+    pub fn poll_end(
+        &mut self,
+        cx: &mut Context<'_>,
+        server: &mut Stream,
+    ) -> Poll<io::Result<Option<HeaderMap>>> {
+        match self.state {
+            // Those are in the body.
+            State::Ended => server.poll_end(cx).map_ok(|_| None),
+            _ => server.poll_end(cx),
         }
     }
 
@@ -126,8 +154,13 @@ impl Answer {
         self.text_read < self.text.len() || !self.unread.is_empty()
     }
 
-    /// Reads from the server behind what is unread; `false` at its end, where more was due.
-    fn poll_receive(&mut self, cx: &mut Context<'_>, server: &mut Stream) -> Poll<io::Result<bool>> {
+    /// Reads from the server behind what is unread, `limit` bytes at most; `false` at its end, where more was due.
+    fn poll_receive(
+        &mut self,
+        cx: &mut Context<'_>,
+        server: &mut Stream,
+        limit: usize,
+    ) -> Poll<io::Result<bool>> {
         let buffer = match &mut self.input {
             Some(buffer) => buffer,
             None => {
@@ -142,7 +175,8 @@ impl Answer {
             self.unread = 0..length;
         }
         let start = self.unread.end;
-        let read = match server.poll_read(cx, &mut buffer[start..]) {
+        let end = buffer.len().min(start + limit);
+        let read = match server.poll_read(cx, &mut buffer[start..end]) {
             Poll::Ready(read) => read?,
             Poll::Pending => {
                 self.release();
@@ -162,7 +196,9 @@ impl Answer {
         let (length, trailers) = unframe(body, &mut buffer[start..self.unread.end])?;
         self.unread.end = start + length;
         if body.is_done() {
-            self.state = State::Ending(*form, trailers);
+            let form = *form;
+            self.state =
+                if trailers.is_empty() { State::Closing(form) } else { State::Ending(form, trailers) };
         }
         Ok(())
     }
@@ -192,11 +228,12 @@ impl Answer {
             Some(format) => {
                 let format = if format.is_empty() { &wanted.format } else { format };
                 let content_type = ContentType { form: wanted.form, format }.value();
+                // A status in the head is all that there is of trailers.
+                let is_only = || self.head.values(bytes, "grpc-status").next().is_some();
                 let reframes = match self.head.framing {
-                    // With a length there are no trailers: those in the head are all that there are.
-                    Framing::None | Framing::Length(0) => false,
-                    Framing::Length(_) => wanted.form == Form::Text,
-                    Framing::Chunked | Framing::Close => true,
+                    Framing::None => false,
+                    Framing::Length(0) => !is_only(),
+                    Framing::Length(_) | Framing::Chunked | Framing::Close => true,
                 };
                 write_head(&mut self.text, bytes, &self.head, &content_type, reframes);
                 let body = || BodyReader::new(self.head.framing, ChunkMode::Decode, LIMITS.bytes);
@@ -239,7 +276,7 @@ impl Answer {
         self.text.clear();
         self.text_read = 0;
         let (form, is_framed) = match &self.state {
-            State::Messages(form, _) | State::Ending(form, _) => (*form, true),
+            State::Messages(form, _) | State::Closing(form) | State::Ending(form, _) => (*form, true),
             State::AsItIs => (Form::Binary, false),
             State::Head | State::Ended => return 0,
         };
@@ -277,6 +314,14 @@ impl Answer {
             self.state = State::Ended;
         }
     }
+}
+
+/// Trailers as lines.
+fn lines(trailers: &HeaderMap) -> Vec<u8> {
+    let fields = trailers
+        .iter()
+        .flat_map(|(name, value)| [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"]);
+    fields.flatten().copied().collect()
 }
 
 /// Content in its form.

@@ -134,7 +134,7 @@ impl Translated for GrpcWeb {
     }
 
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<HeaderMap>>> {
-        self.server.poll_end(cx)
+        self.answer.poll_end(cx, &mut self.server)
     }
 
     fn has_moved(&mut self) -> bool {

@@ -10,6 +10,8 @@ enum Next {
     Gives(Vec<u8>),
     Waits,
     Fails,
+    /// Only its end is asked for then.
+    Trails(&'static str, &'static str),
 }
 
 /// A server's stream that does as it is told, and takes all that is written.
@@ -28,7 +30,7 @@ impl Translated for Scripted {
 
     fn poll_read(&mut self, _: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         match self.0.pop_front() {
-            None => Poll::Ready(Ok(0)),
+            None | Some(Next::Trails(..)) => Poll::Ready(Ok(0)),
             Some(Next::Waits) => Poll::Pending,
             Some(Next::Fails) => Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())),
             Some(Next::Gives(mut bytes)) => {
@@ -61,6 +63,14 @@ impl Translated for Scripted {
 
     fn poll_writable(&mut self, _: &mut Context<'_>) -> Poll<()> {
         Poll::Ready(())
+    }
+
+    fn poll_end(&mut self, _: &mut Context<'_>) -> Poll<io::Result<Option<HeaderMap>>> {
+        let mut trailers = HeaderMap::new();
+        if let Some(Next::Trails(name, value)) = self.0.pop_front() {
+            trailers.insert(name, value.parse().unwrap());
+        }
+        Poll::Ready(Ok((!trailers.is_empty()).then_some(trailers)))
     }
 
     fn is_unprocessed(&self) -> bool {
@@ -190,13 +200,22 @@ fn what_is_not_grpc_stays_as_it_is() {
 }
 
 #[test]
-fn a_length_stays_where_the_form_is_the_same() {
-    let answer = format!("{HEAD}content-length: 5\r\n\r\nhello");
-    for (accept, kept) in [("", true), (TEXT, false)] {
-        let (text, _) = read(pieces(&answer, 3), accept, 30);
-        let read = understood(&text);
-        assert_eq!(read.head.contains("content-length: 5\r\n"), kept, "{}", read.head);
-        assert_eq!((read.content.as_slice(), read.ended), (&b"hello"[..], true));
+fn trailers_behind_a_length_are_a_frame_too() {
+    for (length, content) in [(5, "hello"), (0, "")] {
+        let answer = format!("{HEAD}content-length: {length}\r\n\r\n{content}");
+        for accept in ["", TEXT] {
+            for (size, room) in [(1, 30), (4096, 1), (4096, 4096)] {
+                let mut script = pieces(&answer, size);
+                script.push(Next::Trails("grpc-status", "0"));
+                let (text, error) = read(script, accept, room);
+                assert!(error.is_none());
+                let read = understood(&text);
+                assert!(!read.head.contains("content-length"), "{}", read.head);
+                let frame = b"\x80\0\0\0\x10grpc-status: 0\r\n";
+                assert_eq!(read.content, [content.as_bytes(), &frame[..]].concat());
+                assert!(read.ended);
+            }
+        }
     }
 }
 
