@@ -121,6 +121,7 @@ async fn send(
         },
     );
     request.tally.status = content.status;
+    client.stream.finish(None);
     client.timer.arm(facts::timeouts(worker.policy(), decided, client.listener, None).body);
     let mut written = 0;
     let timer = &client.timer;
