@@ -41,6 +41,10 @@ const AT_ONCE: Duration = Duration::from_millis(500);
 /// server are thrown away, so more than one means that several servers have gone at once.
 const STALE_MAX: u32 = 3;
 
+/// Attempts that servers say they have not looked at. A server that takes a few requests on each connection and then
+/// leaves may say so to a request among many several times.
+const UNPROCESSED_MAX: u32 = 10;
+
 /// What becomes of the client's connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum After {
@@ -150,6 +154,17 @@ fn decide<'p>(
     }
 }
 
+/// Why an attempt did no harm.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Again {
+    /// The server itself has said that it did not look at the request: it leaves the connection, or has enough streams.
+    Unprocessed,
+    /// A kept connection was closed meanwhile.
+    Stale,
+    /// It failed, but may be done twice.
+    Failed,
+}
+
 /// How one attempt to have a request answered went.
 enum Attempt {
     /// It is over, well or not.
@@ -159,8 +174,8 @@ enum Attempt {
         error: ProxyError,
         /// What the next attempt begins with.
         body: FirstBody,
-        /// The server itself has said that it did no harm.
-        unprocessed: bool,
+        /// What the next attempt costs.
+        kind: Again,
     },
 }
 
@@ -191,8 +206,10 @@ struct Tries {
     count: u32,
     /// Of these, the ones that count against [`ATTEMPTS_MAX`].
     costly: u32,
-    /// Of these, the ones over kept connections that were closed meanwhile, and those that servers have not looked at.
+    /// Of these, the ones over kept connections that were closed meanwhile.
     stale: u32,
+    /// Of these, the ones that servers have not looked at.
+    unprocessed: u32,
     /// When the last one failed, from the request's start on; the next one begins then.
     last_failed: Duration,
 }
@@ -255,20 +272,25 @@ async fn forward(
                 continue;
             }
         };
-        let reused = connection.reused;
         let way = Way { pick, timeouts: &timeouts, connection, in_flight };
         match route.attempt(client, active, request, &body, way).await {
             Attempt::Done(after) => return after,
-            Attempt::Again { error, body: at_hand, unprocessed } => {
+            Attempt::Again { error, body: at_hand, kind } => {
                 body = at_hand;
-                if (reused || unprocessed) && tries.stale < STALE_MAX {
-                    // That a kept connection was closed meanwhile, or has had enough of streams, says nothing about its
-                    // server, but something about the others that are kept.
-                    tries.stale += 1;
-                    worker.idle.clear(worker.server_number(pick));
-                } else {
-                    tries.costly += 1;
-                    tries.excluded.add(pick.pool, pick.server);
+                match kind {
+                    // Neither says anything about the server, but about the other connections to it that are kept.
+                    Again::Stale if tries.stale < STALE_MAX => {
+                        tries.stale += 1;
+                        worker.idle.clear(worker.server_number(pick));
+                    }
+                    Again::Unprocessed if tries.unprocessed < UNPROCESSED_MAX => {
+                        tries.unprocessed += 1;
+                        pause(tries.unprocessed).await;
+                    }
+                    _ => {
+                        tries.costly += 1;
+                        tries.excluded.add(pick.pool, pick.server);
+                    }
                 }
                 tries.last_failed = request.started.elapsed();
                 last = (error, Some(pick.into()));
@@ -277,6 +299,15 @@ async fn forward(
     }
     let (error, server) = last;
     respond::failure(worker, client, active, request, Some(decided), server, &error).await
+}
+
+/// A server that has had enough is given a moment, longer each time.
+async fn pause(unprocessed: u32) {
+    const FREE: u32 = 3;
+    match unprocessed.checked_sub(FREE) {
+        None | Some(0) => tokio::task::yield_now().await,
+        Some(more) => tokio::time::sleep(Duration::from_millis(1 << more.min(6))).await,
+    }
 }
 
 impl Route<'_> {
@@ -328,6 +359,7 @@ impl Route<'_> {
     ) -> Attempt {
         let Way { pick, timeouts, mut connection, in_flight } = way;
         let worker = self.worker;
+        let reused = connection.reused;
         request.connected_at = worker.time_for_log();
         if self.grpc_web {
             connection.stream = grpc_web::translated(connection.stream);
@@ -372,8 +404,13 @@ impl Route<'_> {
                     self.tunnel(client, active, request, pick, timeouts, connection, (buffer, early)).await;
                 Attempt::Done(after)
             }
-            Err(Failure { body: Some(body), error, unprocessed, .. }) => {
-                Attempt::Again { error, body, unprocessed }
+            Err(Failure { body: Some(body), error, unprocessed, lost, .. }) => {
+                let kind = match (unprocessed, reused && lost) {
+                    (true, _) => Again::Unprocessed,
+                    (false, true) => Again::Stale,
+                    (false, false) => Again::Failed,
+                };
+                Attempt::Again { error, body, kind }
             }
             Err(failure) => {
                 drop((connection, in_flight));

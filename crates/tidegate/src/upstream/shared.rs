@@ -4,6 +4,7 @@
 //! none has any, one request opens another connection and those that come meanwhile wait for it.
 
 use crate::error::ProxyError;
+use crate::http::h2::flood::FrameWatch;
 use crate::http::h2::io::Wire;
 use crate::http::stream::Stream;
 use crate::worker::{ServerPermit, Timer, Worker};
@@ -31,12 +32,28 @@ const CONNECTION_WINDOW: u32 = STREAM_WINDOW * STREAMS_MAX as u32;
 /// Bytes of a body that wait in the codec for the socket.
 const SEND_BUFFER: usize = 64 * 1024;
 
-/// Bytes of an answer's fields; as many as over HTTP/1.
-const HEADER_LIST_MAX: u32 = policy::model::Bounds::HEAD_BYTES_MAX;
+/// Bytes of an answer's fields that end no more than that answer; what is passed on has closer bounds.
+const HEADER_LIST_MAX: u32 = 256 * 1024;
 
-/// A connection with requests on it is asked whether it lives when it has said nothing for that long, and given up
-/// when it has said nothing for as long again.
-const PING_EVERY: Duration = Duration::from_secs(10);
+/// Streams that we reset in a connection's life because of what the server did. Servers are believed more than clients.
+const PROVOKED_RESETS_MAX: usize = 100_000;
+
+/// A connection on which nothing has moved for that long is asked whether it lives, together with the next request. Such
+/// pings are what servers of gRPC expect; they end connections for pings on quiet ones.
+const ASK_AFTER: Duration = Duration::from_secs(10);
+
+/// A connection with requests on it is asked when nothing has moved for that long: longer than the five minutes that
+/// servers of gRPC want between two pings on a quiet connection.
+const ASK_QUIET_AFTER: Duration = Duration::from_secs(310);
+
+/// Nothing has moved for that long since it was asked: it is given up.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+
+/// How often connections are looked at for this.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// How long a connection that nobody wants any more may take to say good-bye.
+const FAREWELL: Duration = Duration::from_secs(5);
 
 /// The shared connections of one worker, by the numbers of their servers.
 pub struct SharedConnections {
@@ -49,8 +66,20 @@ struct ToServer {
     connections: Vec<Rc<Shared>>,
     /// A request is opening one more.
     opening: bool,
-    /// Requests that wait for that one.
+    /// Requests that wait for that one, or for what its server allows.
     waiting: Vec<Waker>,
+}
+
+impl ToServer {
+    /// Whether what there is may soon have more room: a connection is being opened, or its server has not said yet what it
+    /// allows.
+    fn expects_room(&self) -> bool {
+        self.opening || self.connections.iter().any(|shared| !shared.wire.has_settings())
+    }
+
+    fn wake_waiting(&mut self) {
+        self.waiting.drain(..).for_each(Waker::wake);
+    }
 }
 
 /// One connection.
@@ -62,6 +91,11 @@ struct Shared {
     idle_since: Cell<u64>,
     /// Requests that wait for the server's settings.
     waiting: RefCell<Vec<Waker>>,
+    /// Nothing has moved for long, and a request is about to find out.
+    doubtful: Cell<bool>,
+    /// When something has moved last, as far as anybody has looked, and how much until then.
+    moved_at: Cell<Instant>,
+    moved: Cell<u64>,
     ended: Cell<bool>,
 }
 
@@ -76,11 +110,18 @@ pub struct Lease {
 impl Lease {
     /// Ready when the server has said what it can do.
     pub fn poll_settings(&self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.shared.wire.has_heard() || self.shared.ended.get() {
+        if self.shared.wire.has_settings() || self.shared.ended.get() {
             return Poll::Ready(());
         }
         self.shared.waiting.borrow_mut().push(cx.waker().clone());
         Poll::Pending
+    }
+}
+
+impl Lease {
+    /// The connection below.
+    pub fn wire(&self) -> &Wire {
+        &self.shared.wire
     }
 }
 
@@ -92,9 +133,19 @@ impl Drop for Lease {
 }
 
 impl Shared {
-    /// Room for one more stream.
+    /// Room for one more stream; for one alone until the server has said how many it allows.
     fn has_room(&self) -> bool {
-        self.streams.get() < STREAMS_MAX.min(self.requests.current_max_send_streams())
+        let allowed = if self.wire.has_settings() { self.requests.current_max_send_streams() } else { 1 };
+        self.streams.get() < STREAMS_MAX.min(allowed)
+    }
+
+    /// How long nothing has moved.
+    fn silence(&self) -> Duration {
+        let moved = self.wire.moved();
+        if self.moved.replace(moved) != moved {
+            self.moved_at.set(Instant::now());
+        }
+        self.moved_at.get().elapsed()
     }
 
     /// Whether new requests are taken; not after GOAWAY.
@@ -126,8 +177,15 @@ impl SharedConnections {
         Some(self.lease(shared))
     }
 
+    fn has_room(&self, server: usize) -> bool {
+        self.servers[server].borrow().connections.iter().any(|shared| shared.has_room())
+    }
+
     fn lease(&self, shared: &Rc<Shared>) -> Lease {
-        shared.streams.set(shared.streams.get() + 1);
+        if shared.streams.replace(shared.streams.get() + 1) == 0 {
+            shared.doubtful.set(shared.silence() > ASK_AFTER);
+        }
+        shared.wire.asked();
         Lease { requests: shared.requests.clone(), shared: Rc::clone(shared), start: self.start }
     }
 
@@ -161,7 +219,7 @@ impl Drop for Opening<'_> {
     fn drop(&mut self) {
         let mut to_server = self.0.borrow_mut();
         to_server.opening = false;
-        to_server.waiting.drain(..).for_each(Waker::wake);
+        to_server.wake_waiting();
     }
 }
 
@@ -185,11 +243,11 @@ where
         if let Some(lease) = worker.shared.take(server) {
             return Ok((lease, true));
         }
-        if !to_server.borrow().opening {
+        if !to_server.borrow().expects_room() {
             break;
         }
         poll_fn(|cx| {
-            if !to_server.borrow().opening {
+            if !to_server.borrow().expects_room() || worker.shared.has_room(server) {
                 return Poll::Ready(Ok(()));
             }
             if worker.is_stopping() {
@@ -206,21 +264,28 @@ where
     to_server.borrow_mut().opening = true;
     let _opening = Opening(to_server);
     let (stream, permit) = open().await?;
-    let shared = start(worker, stream, permit).await?;
+    let shared = start(worker, server, stream, permit).await?;
     let lease = worker.shared.lease(&shared);
     to_server.borrow_mut().connections.push(shared);
     Ok((lease, false))
 }
 
 /// Says hello, which waits for nobody, and leaves the connection to a task of its own.
-async fn start(worker: &Rc<Worker>, stream: Stream, permit: ServerPermit) -> Result<Rc<Shared>, ProxyError> {
-    let wire = Wire::new(stream, Vec::new(), None);
+async fn start(
+    worker: &Rc<Worker>,
+    server: usize,
+    stream: Stream,
+    permit: ServerPermit,
+) -> Result<Rc<Shared>, ProxyError> {
+    let watch = FrameWatch::of_server(Rc::clone(&worker.wheel));
+    let wire = Wire::new(stream, Vec::new(), Some(watch));
     let hello = h2::client::Builder::new()
         .enable_push(false)
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_header_list_size(HEADER_LIST_MAX)
         .max_send_buffer_size(SEND_BUFFER)
+        .max_local_error_reset_streams(Some(PROVOKED_RESETS_MAX))
         .handshake(wire.clone())
         .await;
     let (requests, mut connection) = hello.map_err(|_| ProxyError::ServerClosed)?;
@@ -230,75 +295,128 @@ async fn start(worker: &Rc<Worker>, stream: Stream, permit: ServerPermit) -> Res
         streams: Cell::new(0),
         idle_since: Cell::new(worker.shared.start.elapsed().as_secs()),
         waiting: RefCell::default(),
+        doubtful: Cell::new(false),
+        moved_at: Cell::new(Instant::now()),
+        moved: Cell::new(0),
         ended: Cell::new(false),
     });
-    let ping = connection.ping_pong();
-    let watched = Rc::downgrade(&shared);
+    let mut every = interval(LOOK_EVERY);
+    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut driven = Driven {
+        ping: connection.ping_pong(),
+        wire,
+        shared: Rc::downgrade(&shared),
+        every,
+        asked_at: None,
+        unwanted_since: None,
+        settled: false,
+    };
+    let worker = Rc::clone(worker);
     tokio::task::spawn_local(async move {
         let _permit = permit;
-        let mut every = interval(PING_EVERY);
-        every.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut pulse = Pulse { ping, every, asked: false };
-        poll_fn(|cx| poll_connection(cx, &mut connection, &wire, &watched, &mut pulse)).await;
-        if let Some(shared) = watched.upgrade() {
+        poll_fn(|cx| driven.poll(cx, &mut connection, &worker.shared.servers[server])).await;
+        // What the connection still carries fails before anybody hears that there is room for more.
+        drop(connection);
+        if let Some(shared) = driven.shared.upgrade() {
             shared.ended.set(true);
             shared.wake_waiting();
         }
+        let mut to_server = worker.shared.servers[server].borrow_mut();
+        to_server.connections.retain(|shared| !shared.ended.get());
+        to_server.wake_waiting();
     });
     Ok(shared)
 }
 
-/// Ready when the connection has ended.
-fn poll_connection(
-    cx: &mut Context<'_>,
-    connection: &mut Connection<Wire, Bytes>,
-    wire: &Wire,
-    shared: &Weak<Shared>,
-    pulse: &mut Pulse,
-) -> Poll<()> {
-    let ended = match Pin::new(connection).poll(cx) {
-        Poll::Ready(Err(error)) => {
-            tracing::debug!(%error, "a connection to a server has ended");
-            true
-        }
-        other => other.is_ready(),
-    };
-    let drained = wire.poll_drain(cx);
-    if ended || matches!(drained, Poll::Ready(Err(_))) {
-        return Poll::Ready(());
-    }
-    let Some(shared) = shared.upgrade() else { return Poll::Pending };
-    if wire.has_heard() {
-        shared.wake_waiting();
-    }
-    pulse.poll_lost(cx, shared.streams.get() > 0)
-}
-
-/// Whether the server is there still.
-struct Pulse {
+/// What the task of a connection knows.
+struct Driven {
     ping: Option<PingPong>,
+    wire: Wire,
+    shared: Weak<Shared>,
     every: Interval,
-    asked: bool,
+    /// When the server was asked whether it is there.
+    asked_at: Option<Instant>,
+    /// When the last one who could use it has gone.
+    unwanted_since: Option<Instant>,
+    /// The server's settings have come, and those who waited for them were told.
+    settled: bool,
 }
 
-impl Pulse {
-    /// Ready when the server does not answer any more.
-    fn poll_lost(&mut self, cx: &mut Context<'_>, in_use: bool) -> Poll<()> {
-        let Some(ping) = &mut self.ping else { return Poll::Pending };
-        if self.asked && ping.poll_pong(cx).is_ready() {
-            self.asked = false;
+impl Driven {
+    /// Ready when the connection has ended, or is to end.
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        connection: &mut Connection<Wire, Bytes>,
+        to_server: &RefCell<ToServer>,
+    ) -> Poll<()> {
+        let ended = match Pin::new(connection).poll(cx) {
+            Poll::Ready(Err(error)) => {
+                tracing::debug!(%error, "a connection to a server has ended");
+                true
+            }
+            other => other.is_ready(),
+        };
+        if let Some(flood) = self.wire.flood() {
+            tracing::warn!(reason = flood.reason(), "a connection to a server was closed for its frames");
+            return Poll::Ready(());
         }
-        while self.every.poll_tick(cx).is_ready() {
-            if self.asked {
-                tracing::warn!("a server does not answer to a ping: its connection is given up");
+        let lost = matches!(self.wire.poll_drain(cx), Poll::Ready(Err(_)));
+        if ended || lost {
+            return Poll::Ready(());
+        }
+        let shared = self.shared.upgrade();
+        if let Some(shared) = &shared
+            && !self.settled
+            && self.wire.has_settings()
+        {
+            self.settled = true;
+            shared.wake_waiting();
+            to_server.borrow_mut().wake_waiting();
+        }
+        let mut looks = self.every.poll_tick(cx).is_ready();
+        while looks {
+            if self.is_lost(shared.as_deref()) {
                 return Poll::Ready(());
             }
-            // Where this fails the connection has ended, and is about to say so.
-            self.asked = in_use && ping.send_ping(Ping::opaque()).is_ok();
-            if self.asked && ping.poll_pong(cx).is_ready() {
-                self.asked = false;
-            }
+            looks = self.every.poll_tick(cx).is_ready();
+        }
+        if shared.is_some_and(|shared| shared.doubtful.take()) {
+            self.ask(cx);
+        }
+        if let (Some(ping), true) = (&mut self.ping, self.asked_at.is_some())
+            && ping.poll_pong(cx).is_ready()
+        {
+            self.asked_at = None;
         }
         Poll::Pending
+    }
+
+    /// Whether there is nobody at the other end, or nobody here.
+    fn is_lost(&mut self, shared: Option<&Shared>) -> bool {
+        let Some(shared) = shared else {
+            return self.unwanted_since.get_or_insert_with(Instant::now).elapsed() > FAREWELL;
+        };
+        let silence = shared.silence();
+        if self.asked_at.is_some_and(|asked| asked.elapsed() > ANSWER_WITHIN && silence > ANSWER_WITHIN) {
+            tracing::warn!("a server does not answer to a ping: its connection is given up");
+            return true;
+        }
+        if shared.streams.get() > 0 && silence > ASK_QUIET_AFTER && self.asked_at.is_none() {
+            shared.doubtful.set(true);
+        }
+        false
+    }
+
+    fn ask(&mut self, cx: &mut Context<'_>) {
+        if self.asked_at.is_none()
+            && let Some(ping) = &mut self.ping
+            // Where this fails the connection has ended, and is about to say so.
+            && ping.send_ping(Ping::opaque()).is_ok()
+        {
+            self.asked_at = Some(Instant::now());
+            // The ping is sent by the next look at the connection.
+            cx.waker().wake_by_ref();
+        }
     }
 }

@@ -38,6 +38,8 @@ struct Entries {
 struct Entry {
     /// The tick at which it is due.
     deadline: u64,
+    /// The tick that was handled last when that was set.
+    armed: u64,
     /// The tick under which it stands in a slot; [`NEVER`] when it stands in none.
     queued: u64,
     /// Tells this use of the place in the slab from an earlier one.
@@ -71,7 +73,7 @@ impl Wheel {
         let index = if let Some(index) = entries.free.pop() {
             index
         } else {
-            entries.slab.push(Entry { deadline: NEVER, queued: NEVER, generation: 0, waker: None });
+            entries.slab.push(Entry { deadline: NEVER, armed: 0, queued: NEVER, generation: 0, waker: None });
             u32::try_from(entries.slab.len() - 1).expect("fewer connections than descriptors exist")
         };
         Timer { wheel: Rc::clone(self), index }
@@ -82,6 +84,15 @@ impl Wheel {
         let target = ticks(self.start.elapsed());
         let mut entries = self.entries.borrow_mut();
         let entries = &mut *entries;
+        // What was set during a stall was set by a clock that stood still: without this it would be due too early.
+        let stall = target.saturating_sub(self.now.get() + 1);
+        if stall > 1 {
+            let now = self.now.get();
+            for entry in entries.slab.iter_mut().filter(|entry| entry.armed == now && entry.deadline != NEVER)
+            {
+                entry.deadline = entry.deadline.saturating_add(stall).min(NEVER - 1);
+            }
+        }
         // After a long stall each slot still needs only one visit.
         let first = (self.now.get() + 1).max(target.saturating_sub(SLOTS as u64 - 1));
         self.now.set(target);
@@ -157,6 +168,7 @@ impl Timer {
         let mut entries = self.wheel.entries.borrow_mut();
         let entry = &mut entries.slab[self.index as usize];
         entry.deadline = deadline;
+        entry.armed = now;
         if entry.queued > deadline {
             entries.queue(self.index, deadline, now);
         }
@@ -226,11 +238,25 @@ mod tests {
         assert!(timer.poll_due(&mut cx).is_pending());
         wheel.advance();
         assert_eq!(count.0.load(Ordering::Relaxed), 0);
-        std::thread::sleep(TICK * 5);
-        wheel.advance();
+        for _ in 0..6 {
+            std::thread::sleep(TICK);
+            wheel.advance();
+        }
         assert_eq!(count.0.load(Ordering::Relaxed), 1);
         assert!(timer.poll_due(&mut cx).is_ready());
         timer.arm(TICK * 1000);
+        assert!(timer.poll_due(&mut cx).is_pending());
+    }
+
+    #[test]
+    fn what_is_set_at_the_end_of_a_stall_is_not_due_at_once() {
+        let wheel = Wheel::new();
+        let mut cx = Context::from_waker(Waker::noop());
+        let timer = wheel.timer();
+        // The worker was busy for long, and only then a request set its time.
+        std::thread::sleep(TICK * 6);
+        timer.arm(TICK * 3);
+        wheel.advance();
         assert!(timer.poll_due(&mut cx).is_pending());
     }
 

@@ -38,6 +38,9 @@ const SEND_BUFFER: usize = 64 * 1024;
 /// Streams that we reset because of what the client did, in a connection's life.
 const PROVOKED_RESETS_MAX: usize = 500;
 
+/// Streams that a client may take back before we have seen them: as many as its budget allows at once.
+const UNSEEN_RESETS_MAX: usize = 100;
+
 /// How long the last frames may take to be sent, and read.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -73,6 +76,7 @@ pub async fn run(worker: Rc<Worker>, client: Client, early: Vec<u8>) {
         .max_concurrent_streams(rules.bounds.streams)
         .max_send_buffer_size(SEND_BUFFER)
         .max_local_error_reset_streams(Some(PROVOKED_RESETS_MAX))
+        .max_pending_accept_reset_streams(UNSEEN_RESETS_MAX)
         .enable_connect_protocol();
     let connection = {
         let mut handshake = hello.handshake::<_, Bytes>(wire.clone());
@@ -95,13 +99,28 @@ pub async fn run(worker: Rc<Worker>, client: Client, early: Vec<u8>) {
             wire: &wire,
             timer: &timer,
             peer: Peer { address: peer, text: peer_text, listener, tls },
-            idle: false,
+            waits: None,
+            written: 0,
             leaving: false,
         };
-        timer.arm(rules.timeouts.idle);
         poll_fn(|cx| serving.poll(cx)).await;
     }
     farewell(&wire, &timer).await;
+}
+
+/// What a connection waits for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wait {
+    /// Its requests, each of which has its own time.
+    Requests,
+    /// The rest of a head.
+    Head,
+    /// That the client takes what it was given.
+    Reading,
+    /// The next request.
+    Idle,
+    /// The client's good-bye.
+    Farewell,
 }
 
 /// A connection with its settings exchanged.
@@ -111,8 +130,10 @@ struct Serving<'a> {
     wire: &'a Wire,
     timer: &'a Timer,
     peer: Peer,
-    /// No request is on its way, and the time for that is running.
-    idle: bool,
+    /// What the time that is running is for.
+    waits: Option<Wait>,
+    /// Bytes that had moved when it was set.
+    written: u64,
     /// The client was told that no more requests are taken.
     leaving: bool,
 }
@@ -150,7 +171,6 @@ impl Serving<'_> {
                 Poll::Pending => return false,
                 Poll::Ready(None) => return true,
                 Poll::Ready(Some(Ok((request, respond)))) => {
-                    self.idle = false;
                     let stream = serve(Rc::clone(self.worker), self.peer, self.wire, request, respond);
                     // Allocation: one a request, for its task.
                     tokio::task::spawn_local(stream);
@@ -171,27 +191,36 @@ impl Serving<'_> {
         self.connection.graceful_shutdown();
     }
 
-    /// Ready when a connection without requests has been so for long.
+    /// Ready when the time for what the connection waits for is over.
     fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.wire.poll_without_streams(cx).is_pending() {
-            // Wakes this task for a drain too.
-            self.timer.arm(NOT_SOON);
-            let _ = self.timer.poll_due(cx);
-            return Poll::Pending;
+        let timeouts = &self.worker.policy().listeners[self.peer.listener].timeouts;
+        let (wait, time) = if self.wire.is_inside_head() {
+            (Wait::Head, timeouts.head)
+        } else if self.wire.poll_without_streams(cx).is_pending() {
+            (Wait::Requests, NOT_SOON)
+        } else if self.connection.has_streams() || self.wire.holds_back() {
+            (Wait::Reading, timeouts.body)
+        } else if self.leaving {
+            (Wait::Farewell, FAREWELL)
+        } else {
+            (Wait::Idle, timeouts.idle)
+        };
+        let written = self.wire.moved();
+        let moves = wait == Wait::Reading && self.written != written;
+        if self.waits != Some(wait) || moves {
+            self.waits = Some(wait);
+            self.written = written;
+            self.timer.arm(time);
         }
-        if !std::mem::replace(&mut self.idle, true) {
-            let idle = self.worker.policy().listeners[self.peer.listener].timeouts.idle;
-            self.timer.arm(if self.leaving { FAREWELL } else { idle });
-        }
+        // Asked in any case: so that a drain or a stop wakes this task.
         if self.timer.poll_due(cx).is_pending() {
             return Poll::Pending;
         }
-        if !self.leaving {
+        if wait == Wait::Idle {
             self.leave();
-            self.timer.arm(FAREWELL);
-            let _ = self.connection.poll_closed(cx);
-            let _ = self.wire.poll_drain(cx);
-            return self.timer.poll_due(cx);
+            self.waits = None;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
         }
         Poll::Ready(())
     }
@@ -283,6 +312,10 @@ fn begin(
         active.input.grow(0);
         written = wire::h2::write_request(&head, asked, &mut active.input);
     }
+    if written.is_err() {
+        // For the log, which shows the start of what cannot be shown as a request.
+        active.filled = put_line(&head, &mut active.input);
+    }
     let shape = match written {
         Ok(RequestText { chunked: true, .. }) => Shape::Chunked,
         _ => Shape::Plain,
@@ -300,6 +333,14 @@ fn begin(
     let method = Method::of(head.method.as_str().as_bytes());
     let tunnel_key = protocol.map(|_| key.as_bytes());
     (parsed, ClientStream::new(wire, respond, body, shape, method, tunnel_key))
+}
+
+/// Writes what a head begins with, as far as it fits; returns how many bytes that are.
+fn put_line(head: &http::request::Parts, out: &mut [u8]) -> usize {
+    let line = format!("{} {} HTTP/2\r\n", head.method, head.uri);
+    let length = line.len().min(out.len());
+    out[..length].copy_from_slice(&line.as_bytes()[..length]);
+    length
 }
 
 /// Takes what has come of the body already, as it comes with the head over HTTP/1: such a request can be sent again.

@@ -13,6 +13,10 @@ const PREFACE_BYTES: u32 = 24;
 /// More CONTINUATION frames in a row than any head in its bounds needs.
 const CONTINUATIONS_MAX: u32 = 32;
 
+/// Heads that a server may send beyond [`HEADS_PER_REQUEST`].
+const HEADS_MAX: u32 = 1000;
+const HEADS_PER_REQUEST: u32 = 8;
+
 /// A way in which a client wastes our time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flood {
@@ -36,6 +40,8 @@ pub enum Flood {
     WindowUpdate,
     /// Frames of no known type, and those that say good-bye over and over.
     UnknownFrames,
+    /// Heads without end, which a server may send before its answer.
+    InterimHeads,
 }
 
 impl Flood {
@@ -52,6 +58,7 @@ impl Flood {
             Flood::Priority => "priority",
             Flood::WindowUpdate => "window_update",
             Flood::UnknownFrames => "unknown_frames",
+            Flood::InterimHeads => "interim_heads",
         }
     }
 }
@@ -90,6 +97,8 @@ pub struct FrameWatch {
     header: [u8; 9],
     header_bytes: usize,
     continuations: u32,
+    /// A head was begun, and the frame that ends it has not.
+    inside_head: bool,
     /// In halves: a request earns one, so one reset for two requests is fine for ever.
     resets: Budget,
     empty_data: Budget,
@@ -98,6 +107,8 @@ pub struct FrameWatch {
     priorities: Budget,
     window_updates: Budget,
     unknown: Budget,
+    /// Heads that a server may send; `None` for a client, whose heads are requests and bounded by the streams.
+    heads: Option<Budget>,
     verdict: Option<Flood>,
 }
 
@@ -111,15 +122,36 @@ impl FrameWatch {
             header: [0; 9],
             header_bytes: 0,
             continuations: 0,
-            resets: Budget::new(200, 40),
+            inside_head: false,
+            resets: Budget::new(200, 200),
             empty_data: Budget::new(100, 10),
             settings: Budget::new(20, 1),
             pings: Budget::new(100, 10),
             priorities: Budget::new(200, 20),
             window_updates: Budget::new(1000, 100),
             unknown: Budget::new(100, 10),
+            heads: None,
             verdict: None,
         }
+    }
+
+    /// For a new connection to a server. Heads have no windows, and a client that does not read leaves them unread; of the
+    /// rest a server may send as much as a client.
+    pub fn of_server(wheel: Rc<Wheel>) -> FrameWatch {
+        FrameWatch { skip: 0, heads: Some(Budget::new(HEADS_MAX, 0)), ..FrameWatch::new(wheel) }
+    }
+
+    /// Takes note of a request that goes to the server.
+    pub fn asked(&mut self) {
+        // Its answer's head, trailers, and a few interim ones.
+        if let Some(heads) = &mut self.heads {
+            heads.earn(HEADS_PER_REQUEST);
+        }
+    }
+
+    /// Whether the end of a head that was begun is still to come.
+    pub fn is_inside_head(&self) -> bool {
+        self.inside_head || (self.skip > 0 && matches!(self.header[3], 1 | 9))
     }
 
     /// The budget that was overdrawn first.
@@ -129,7 +161,8 @@ impl FrameWatch {
 
     /// Takes note of content that was sent to the client: it may want to open windows and measure its round trips.
     pub fn sent(&mut self, bytes: usize) {
-        let earned = u32::try_from(bytes / 256).unwrap_or(u32::MAX).saturating_add(1);
+        // For each piece one for the stream and one for the connection, and as many again; and more for large ones.
+        let earned = u32::try_from(bytes / 256).unwrap_or(u32::MAX).saturating_add(4);
         self.window_updates.earn(earned);
         self.pings.earn(1);
     }
@@ -162,6 +195,9 @@ impl FrameWatch {
         const END_STREAM: u8 = 1;
         const END_HEADERS: u8 = 4;
         const ACK: u8 = 1;
+        if matches!(kind, 1 | 9) {
+            self.inside_head = flags & END_HEADERS == 0;
+        }
         let flood = match kind {
             0 if length == 0 && flags & END_STREAM == 0 => {
                 self.fill();
@@ -177,7 +213,7 @@ impl FrameWatch {
                 self.resets.earn(1);
                 self.priorities.earn(4);
                 self.window_updates.earn(1);
-                None
+                self.heads.as_mut().is_some_and(|heads| heads.spend(1)).then_some(Flood::InterimHeads)
             }
             2 => {
                 self.fill();

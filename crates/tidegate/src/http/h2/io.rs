@@ -53,7 +53,12 @@ struct Inner {
     watch: Option<FrameWatch>,
     /// What was read when the version was found out.
     early: Vec<u8>,
-    heard: bool,
+    /// The start of the peer's first frame.
+    first_frame: Vec<u8>,
+    /// Bytes of that frame that are still to come.
+    first_left: Option<usize>,
+    /// Bytes that came in and went out.
+    moved: u64,
     /// The end of what was written at the end.
     last_words: Vec<u8>,
 }
@@ -70,7 +75,9 @@ impl Wire {
             sent: 0,
             watch,
             early,
-            heard: false,
+            first_frame: Vec::new(),
+            first_left: None,
+            moved: 0,
             last_words: Vec::new(),
         };
         Wire(Rc::new(Shared { inner: RefCell::new(inner), open: Cell::new(0), waiting: RefCell::new(None) }))
@@ -123,9 +130,21 @@ impl Wire {
         inner.sent < inner.collected.len() || inner.stream.holds_back()
     }
 
-    /// Whether the peer has said anything.
-    pub fn has_heard(&self) -> bool {
-        self.0.inner.borrow().heard
+    /// Whether the peer's first frame has come in full: a server's settings (RFC 9113 section 3.4).
+    pub fn has_settings(&self) -> bool {
+        self.0.inner.borrow().first_left == Some(0)
+    }
+
+    /// Bytes that came in and went out until now.
+    pub fn moved(&self) -> u64 {
+        self.0.inner.borrow().moved
+    }
+
+    /// Takes note of a request that goes to the peer.
+    pub fn asked(&self) {
+        if let Some(watch) = &mut self.0.inner.borrow_mut().watch {
+            watch.asked();
+        }
     }
 
     /// Takes note of content that was handed over for the peer.
@@ -141,6 +160,11 @@ impl Wire {
         inner.last_words.windows(word.len()).any(|part| part == word.as_bytes())
     }
 
+    /// Whether the end of a head that the peer has begun is still to come.
+    pub fn is_inside_head(&self) -> bool {
+        self.0.inner.borrow().watch.as_ref().is_some_and(FrameWatch::is_inside_head)
+    }
+
     /// The first of the peer's budgets that was overdrawn.
     pub fn flood(&self) -> Option<Flood> {
         self.0.inner.borrow().watch.as_ref().and_then(FrameWatch::verdict)
@@ -152,7 +176,10 @@ impl Inner {
         while self.sent < self.collected.len() {
             match ready!(self.stream.poll_write(cx, &self.collected[self.sent..], &[]))? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                count => self.sent += count,
+                count => {
+                    self.sent += count;
+                    self.moved += count as u64;
+                }
             }
         }
         self.sent = 0;
@@ -170,11 +197,30 @@ impl Inner {
             ready!(self.poll_drain(cx))?;
         }
         if count >= DIRECT_MIN {
-            return self.stream.poll_write(cx, first, second);
+            let count = ready!(self.stream.poll_write(cx, first, second))?;
+            self.moved += count as u64;
+            return Poll::Ready(Ok(count));
         }
         self.collected.extend_from_slice(first);
         self.collected.extend_from_slice(second);
         Poll::Ready(Ok(count))
+    }
+
+    fn note_first_frame(&mut self, mut bytes: &[u8]) {
+        let Some(left) = &mut self.first_left else {
+            // RFC 9113 section 4.1.
+            let count = bytes.len().min(9 - self.first_frame.len());
+            self.first_frame.extend_from_slice(&bytes[..count]);
+            bytes = &bytes[count..];
+            if let [high, middle, low, .., _] = self.first_frame[..]
+                && self.first_frame.len() == 9
+            {
+                let length = u32::from_be_bytes([0, high, middle, low]) as usize;
+                self.first_left = Some(length.saturating_sub(bytes.len()));
+            }
+            return;
+        };
+        *left = left.saturating_sub(bytes.len());
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
@@ -190,7 +236,8 @@ impl Inner {
             self.early.drain(..count);
             count
         };
-        self.heard |= count > 0;
+        self.moved += count as u64;
+        self.note_first_frame(&buffer[..count]);
         if let Some(watch) = &mut self.watch {
             watch.look(&buffer[..count]);
         }

@@ -215,7 +215,13 @@ impl Translated for ServerStream {
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Some(request) = &mut self.request else { return Poll::Ready(Ok(())) };
         let handed_over = request.poll_hand_over(cx);
-        self.moved |= request.take_sent() > 0;
+        match request.take_sent() {
+            0 => {}
+            sent => {
+                self.moved = true;
+                self.lease.wire().sent(sent);
+            }
+        }
         match ready!(handed_over) {
             Ok(()) => Poll::Ready(Ok(())),
             Err(error) => Poll::Ready(Err(self.failed(error))),

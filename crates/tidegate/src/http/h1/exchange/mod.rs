@@ -131,6 +131,9 @@ impl<'a> Exchange<'a> {
         if holds {
             client.stream.hold_end();
             server.hold_end();
+        } else {
+            // An attempt before this one may have held it.
+            client.stream.finish(None);
         }
         Exchange {
             upload: Upload { ended: !holds, ..Upload::new(body) },
