@@ -6,14 +6,15 @@ use tracing_subscriber::EnvFilter;
 /// Chooses what is logged, in the syntax of `tracing`'s filters (`debug`, `tidegate::upstream=trace`).
 const VARIABLE: &str = "TIDEGATE_LOG";
 
-/// From `info` on, unless the environment says otherwise.
+/// From `info` on, unless the environment says otherwise. What clients do to HTTP/2 the library would say of each
+/// connection; we say it ourselves, and not more than once a second.
 pub fn start() {
-    start_from("info");
+    start_from("info,h2=error");
 }
 
 /// From `warn` on: where what is printed matters more than what is logged.
 pub fn start_quiet() {
-    start_from("warn");
+    start_from("warn,h2=error");
 }
 
 fn start_from(default: &str) {

@@ -148,6 +148,14 @@ impl Stream {
         }
     }
 
+    /// See [`Translated::gather`].
+    pub fn gather(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        match self {
+            Stream::Translated(stream) => stream.gather(cx),
+            _ => Ok(()),
+        }
+    }
+
     /// See [`Translated::has_moved`].
     pub fn has_moved(&mut self) -> bool {
         match self {

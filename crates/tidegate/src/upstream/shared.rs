@@ -350,6 +350,7 @@ impl Driven {
         connection: &mut Connection<Wire, Bytes>,
         to_server: &RefCell<ToServer>,
     ) -> Poll<()> {
+        self.wire.begin();
         let ended = match Pin::new(connection).poll(cx) {
             Poll::Ready(Err(error)) => {
                 tracing::debug!(%error, "a connection to a server has ended");

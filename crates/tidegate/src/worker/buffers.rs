@@ -20,7 +20,7 @@ thread_local! {
 
 /// Bytes in a small buffer: a head as most of them are. Connections of HTTP/2 have many requests at once, and most of
 /// those have no body.
-const SMALL_BYTES: usize = 2 * 1024;
+const SMALL_BYTES: usize = 1024;
 
 /// One buffer of [`BUFFER_BYTES`], whose storage returns to the worker's pool when it is dropped; or a small one.
 pub struct Buffer(Box<[u8]>);
@@ -37,9 +37,14 @@ impl Buffer {
         Buffer(vec![0; SMALL_BYTES].into_boxed_slice())
     }
 
+    /// Whether it is a small one.
+    pub fn is_small(&self) -> bool {
+        self.len() < BUFFER_BYTES
+    }
+
     /// Becomes one of [`BUFFER_BYTES`], if it was a small one; its first `keep` bytes stay.
     pub fn grow(&mut self, keep: usize) {
-        if self.len() < BUFFER_BYTES {
+        if self.is_small() {
             let mut large = Buffer::take();
             large[..keep].copy_from_slice(&self[..keep]);
             *self = large;

@@ -137,6 +137,10 @@ impl Translated for GrpcWeb {
         self.answer.poll_end(cx, &mut self.server)
     }
 
+    fn gather(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        self.server.gather(cx)
+    }
+
     fn has_moved(&mut self) -> bool {
         self.server.has_moved()
     }

@@ -19,6 +19,9 @@ const LIMITS: HeadLimits = HeadLimits { bytes: u32::MAX, fields: FIELDS_MAX as u
 /// The first parts of answers that a connection's requests may hold together, before it shows whether the client takes
 /// them. Within bounds: a small answer is to be read at once.
 const UNTAKEN: usize = 128 * 1024;
+/// What all of them may have given to the codec before it finds that the socket takes no more.
+const UNWRITTEN: usize = 256 * 1024;
+const READ_MIN: usize = 2 * 1024;
 const FIRST_READ_MIN: usize = 1024 + 256;
 const FIRST_READ_MAX: usize = 16 * 1024;
 
@@ -168,13 +171,17 @@ impl Translated for ClientStream {
     }
 
     fn poll_writable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        ready!(self.wire.poll_writable(cx, self.respond.stream_id().as_u32()));
         self.answer.as_mut().map_or(Poll::Ready(()), |answer| answer.poll_writable(cx))
     }
 
     fn read_size(&self) -> usize {
-        // Nobody knows yet how much the client takes.
-        let first = || (UNTAKEN / self.wire.open_streams().max(1)).clamp(FIRST_READ_MIN, FIRST_READ_MAX);
-        self.answer.as_ref().map_or_else(first, Sink::read_size)
+        let streams = self.wire.open_streams().max(1);
+        match &self.answer {
+            // Nobody knows yet how much the client takes.
+            None => (UNTAKEN / streams).clamp(FIRST_READ_MIN, FIRST_READ_MAX),
+            Some(answer) => answer.read_size().min((UNWRITTEN / streams).max(READ_MIN)),
+        }
     }
 
     fn hold_end(&mut self) {
@@ -191,6 +198,10 @@ impl Translated for ClientStream {
 
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<HeaderMap>>> {
         self.body.poll_end(cx)
+    }
+
+    fn gather(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        self.body.gather(cx).map_err(into_io)
     }
 
     fn has_moved(&mut self) -> bool {

@@ -48,7 +48,7 @@ const FAREWELL: Duration = Duration::from_secs(2);
 const FAREWELL_BYTES_MAX: usize = 1 << 20;
 
 /// Less room than this is not worth reading into.
-const READ_AHEAD_MIN: usize = 512;
+const READ_AHEAD_MIN: usize = 256;
 
 /// No time-out: while there are requests, each has its own.
 const NOT_SOON: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -92,6 +92,7 @@ pub async fn run(worker: Rc<Worker>, client: Client, early: Vec<u8>) {
         })
         .await
     };
+    let mut stalled = false;
     if let Some(connection) = connection {
         let mut serving = Serving {
             worker: &worker,
@@ -104,8 +105,14 @@ pub async fn run(worker: Rc<Worker>, client: Client, early: Vec<u8>) {
             leaving: false,
         };
         poll_fn(|cx| serving.poll(cx)).await;
+        stalled = serving.waits == Some(Wait::Reading) && wire.holds_back();
     }
-    farewell(&wire, &timer).await;
+    if stalled {
+        // One who does not read hears no farewell.
+        wire.reset_on_close();
+    } else {
+        farewell(&wire, &timer).await;
+    }
 }
 
 /// What a connection waits for.
@@ -141,6 +148,7 @@ struct Serving<'a> {
 impl Serving<'_> {
     /// Ready when the connection has ended.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.wire.begin();
         loop {
             let ended = self.poll_accept(cx);
             if let Some(flood) = self.wire.flood().filter(|_| !ended) {

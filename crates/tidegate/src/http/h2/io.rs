@@ -6,6 +6,7 @@
 use super::flood::{Flood, FrameWatch};
 use crate::http::stream::Stream;
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -28,7 +29,21 @@ struct Shared {
     open: Cell<usize>,
     /// The connection's task, which wants to know of the last one.
     waiting: RefCell<Option<Waker>>,
+    /// Bytes that may be read still before those who are to have them have their turn.
+    turn: Cell<usize>,
+    /// The socket takes no more, and frames wait for it.
+    blocked: Cell<bool>,
+    /// Requests that have something to write once it does, by the numbers of their streams.
+    writers: RefCell<BTreeMap<u32, Waker>>,
 }
+
+/// So many bytes are read in one turn: the codec bounds small frames that nobody has read, and nobody can have while it
+/// reads on.
+const TURN_BYTES: usize = 16 * 1024;
+
+/// So many requests are told at a time that the socket takes more; with all of them at once it would be full again before
+/// the last one had its turn.
+const WRITERS_AT_ONCE: usize = 16;
 
 /// Counts a request on a connection until it is dropped.
 pub struct OpenStream(Wire);
@@ -80,7 +95,14 @@ impl Wire {
             moved: 0,
             last_words: Vec::new(),
         };
-        Wire(Rc::new(Shared { inner: RefCell::new(inner), open: Cell::new(0), waiting: RefCell::new(None) }))
+        Wire(Rc::new(Shared {
+            inner: RefCell::new(inner),
+            open: Cell::new(0),
+            waiting: RefCell::new(None),
+            turn: Cell::new(TURN_BYTES),
+            blocked: Cell::new(false),
+            writers: RefCell::default(),
+        }))
     }
 
     /// One more request.
@@ -105,7 +127,32 @@ impl Wire {
 
     /// Ready when all collected frames are with the kernel.
     pub fn poll_drain(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.0.inner.borrow_mut().poll_drain(cx)
+        let drained = self.0.inner.borrow_mut().poll_drain(cx);
+        self.0.blocked.set(drained.is_pending());
+        if drained.is_ready() {
+            let mut writers = self.0.writers.borrow_mut();
+            let told = std::iter::from_fn(|| writers.pop_first()).take(WRITERS_AT_ONCE);
+            told.for_each(|(_, waker)| waker.wake());
+            if !writers.is_empty() {
+                // The others have their turn even if these had nothing to write.
+                cx.waker().wake_by_ref();
+            }
+        }
+        drained
+    }
+
+    /// Ready while the socket takes what is written, for the request of that stream.
+    pub fn poll_writable(&self, cx: &mut Context<'_>, stream: u32) -> Poll<()> {
+        if !self.0.blocked.get() {
+            return Poll::Ready(());
+        }
+        self.0.writers.borrow_mut().insert(stream, cx.waker().clone());
+        Poll::Pending
+    }
+
+    /// A new turn of the task that drives the connection.
+    pub fn begin(&self) {
+        self.0.turn.set(TURN_BYTES);
     }
 
     /// Writes the last frames, says that no more will come, and throws away what the peer still sends, up to `left`
@@ -122,6 +169,11 @@ impl Wire {
                 _ => return Poll::Ready(()),
             }
         }
+    }
+
+    /// Makes the close that follows a reset.
+    pub fn reset_on_close(&self) {
+        self.0.inner.borrow().stream.reset_on_close();
     }
 
     /// Whether frames wait for a peer that does not read.
@@ -251,7 +303,12 @@ impl AsyncRead for Wire {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.0.turn.get() == 0 {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let count = ready!(self.0.inner.borrow_mut().poll_read(cx, buffer.initialize_unfilled()))?;
+        self.0.turn.set(self.0.turn.get().saturating_sub(count));
         buffer.advance(count);
         Poll::Ready(Ok(()))
     }

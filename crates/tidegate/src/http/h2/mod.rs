@@ -68,6 +68,15 @@ pub trait Translated {
         Poll::Ready(Ok(None))
     }
 
+    /// While nothing is read, because it could not be written on: takes note of what comes all the same.
+    ///
+    /// # Errors
+    /// When the other side has given up.
+    fn gather(&mut self, cx: &mut Context<'_>) -> std::io::Result<()> {
+        let _ = cx;
+        Ok(())
+    }
+
     /// Whether anything that was taken earlier has gone to the other side since this was asked last.
     fn has_moved(&mut self) -> bool {
         false

@@ -46,6 +46,7 @@ pub struct ServerStream {
     reset: bool,
     /// The request's end is where [`Translated::finish`] says.
     held: bool,
+    trailers: Option<HeaderMap>,
     moved: bool,
 }
 
@@ -66,6 +67,7 @@ impl ServerStream {
             unsent: false,
             reset: false,
             held: false,
+            trailers: None,
             moved: false,
         }
     }
@@ -105,12 +107,17 @@ impl ServerStream {
             framing = Framing::Close;
             self.accept = head.values(text, "sec-websocket-key").next().map(accept_key);
         }
-        let ends = matches!(framing, Framing::None | Framing::Length(0)) && !self.held;
+        let trailers = self.trailers.take();
+        let ends = matches!(framing, Framing::None | Framing::Length(0)) && !self.held && trailers.is_none();
         self.head_only = head.method == Method::Head;
         match self.lease.requests.send_request(request, ends) {
             Ok((response, stream)) => {
                 self.response = Some(response);
-                self.request = Some(Sink::new(stream, framing, ends, self.held));
+                let mut request = Sink::new(stream, framing, ends, self.held);
+                if trailers.is_some() {
+                    request.finish(trailers);
+                }
+                self.request = Some(request);
                 Poll::Ready(Ok(length))
             }
             Err(error) => Poll::Ready(Err(self.failed(error))),
@@ -254,8 +261,9 @@ impl Translated for ServerStream {
 
     fn finish(&mut self, trailers: Option<HeaderMap>) {
         self.held = false;
-        if let Some(request) = &mut self.request {
-            request.finish(trailers);
+        match &mut self.request {
+            Some(request) => request.finish(trailers),
+            None => self.trailers = trailers,
         }
     }
 
@@ -264,6 +272,10 @@ impl Translated for ServerStream {
             Some(body) => body.poll_end(cx),
             None => Poll::Ready(Ok(None)),
         }
+    }
+
+    fn gather(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        self.body.as_mut().map_or(Ok(()), |body| body.gather(cx)).map_err(into_io)
     }
 
     fn has_moved(&mut self) -> bool {

@@ -1,6 +1,6 @@
 //! What a stream carries towards us, read as the bytes that HTTP/1.1 would have.
 
-use bytes::{Buf, Bytes};
+use bytes::{Buf, Bytes, BytesMut};
 use h2::RecvStream;
 use http::HeaderMap;
 use std::io;
@@ -8,6 +8,9 @@ use std::task::{Context, Poll, ready};
 
 /// Room that is left around the data of a chunk: its header and the line end behind it.
 const CHUNK_ROOM: usize = 20;
+
+/// A shorter piece is better copied than kept.
+const SHORT_BYTES: usize = 256;
 
 /// How the body is written as text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +27,9 @@ pub struct Source {
     shape: Shape,
     /// Received, not yet read, and still counted against the sender's window.
     data: Bytes,
+    /// What comes after it: short pieces in one, and a long one.
+    gathered: BytesMut,
+    next: Bytes,
     /// Text between pieces of data, from `text_read` on.
     text: Vec<u8>,
     text_read: usize,
@@ -36,14 +42,38 @@ impl Source {
     /// Of a stream whose head was read.
     pub fn new(stream: RecvStream, shape: Shape) -> Source {
         let ended = shape == Shape::Plain && stream.is_end_stream();
-        Source { stream, shape, data: Bytes::new(), text: Vec::new(), text_read: 0, ended, trailers: None }
+        Source {
+            stream,
+            shape,
+            data: Bytes::new(),
+            gathered: BytesMut::new(),
+            next: Bytes::new(),
+            text: Vec::new(),
+            text_read: 0,
+            ended,
+            trailers: None,
+        }
     }
 
     /// Ready when there is something to read (`true`), or never will be (`false`).
     pub fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, h2::Error>> {
         while self.data.is_empty() && self.text_read == self.text.len() && !self.ended {
+            if !self.gathered.is_empty() {
+                self.data = self.gathered.split().freeze();
+                break;
+            }
+            if !self.next.is_empty() {
+                self.data = std::mem::take(&mut self.next);
+                break;
+            }
             match ready!(self.stream.poll_data(cx)) {
-                Some(data) => self.data = data?,
+                Some(data) => {
+                    self.data = data?;
+                    if self.data.len() < SHORT_BYTES {
+                        self.gathered.extend_from_slice(&std::mem::take(&mut self.data));
+                        self.gather(cx)?;
+                    }
+                }
                 None => {
                     let trailers = ready!(self.stream.poll_trailers(cx))?;
                     self.ended = true;
@@ -59,6 +89,29 @@ impl Source {
             }
         }
         Poll::Ready(Ok(!self.data.is_empty() || self.text_read < self.text.len()))
+    }
+
+    /// While nothing is read: puts short pieces that come into one, for each of them costs the library more than it has. How
+    /// much that can be, the sender's window bounds.
+    ///
+    /// # Errors
+    /// When the stream has failed.
+    pub fn gather(&mut self, cx: &mut Context<'_>) -> Result<(), h2::Error> {
+        while self.next.is_empty() {
+            match self.stream.poll_data(cx) {
+                Poll::Ready(Some(piece)) => {
+                    let piece = piece?;
+                    if piece.len() < SHORT_BYTES {
+                        self.gathered.extend_from_slice(&piece);
+                    } else {
+                        self.next = piece;
+                    }
+                }
+                // The end is for whoever reads.
+                Poll::Ready(None) | Poll::Pending => break,
+            }
+        }
+        Ok(())
     }
 
     /// Once the body was read: ready when the stream has ended, with the trailers that text had no place for. They stay, for

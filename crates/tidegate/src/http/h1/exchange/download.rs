@@ -195,6 +195,7 @@ impl Exchange<'_> {
     fn read_answer_body(&mut self, cx: &mut Context<'_>) -> Result<bool, ProxyError> {
         self.download.client_full = self.client.stream.poll_writable(cx).is_pending();
         if self.download.client_full {
+            self.server.gather(cx).map_err(|_| ProxyError::ServerCut)?;
             self.download.buffer = None;
             return Ok(false);
         }

@@ -88,7 +88,10 @@ impl Exchange<'_> {
         self.download.unread = 0..0;
         self.download.segment = first.start..first.start + piece.kept;
         self.frame_segment();
-        self.copy_small_segment();
+        // A stream of another version takes both parts together anyway.
+        if !self.client.stream.is_multiplexed() {
+            self.copy_small_segment();
+        }
         Ok(())
     }
 

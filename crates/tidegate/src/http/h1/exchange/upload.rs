@@ -15,6 +15,9 @@ const READ_AHEAD_MAX: usize = 16 * 1024;
 /// What was read is kept for another server as long as there is room for this much more.
 const READ_ROOM_MIN: usize = 16 * 1024;
 
+/// In a small buffer, for this much; then a large one takes its place.
+const SMALL_ROOM_MIN: usize = 256;
+
 /// The request, on its way to the server.
 pub(super) struct Upload {
     /// Bytes of the head (`Active::request_out`) that are written.
@@ -28,6 +31,8 @@ pub(super) struct Upload {
     pub at_hand: bool,
     /// Where it is.
     pub held: Range<usize>,
+    /// The last read has filled all the room there was.
+    pub filled: bool,
     /// Whether a single byte has been handed to the kernel.
     pub touched: bool,
     pub finished: bool,
@@ -49,6 +54,7 @@ impl Upload {
             begun: !body.segment.is_empty(),
             at_hand: true,
             held: body.segment.clone(),
+            filled: false,
             touched: false,
             finished: false,
             ended: true,
@@ -88,7 +94,9 @@ impl Exchange<'_> {
             let segment = &self.active.input[self.upload.segment.clone()];
             if !head.is_empty() || !segment.is_empty() {
                 match self.server.poll_write(cx, head, segment) {
-                    Poll::Pending => return Ok(()),
+                    Poll::Pending => {
+                        return self.client.stream.gather(cx).map_err(|_| ProxyError::ClientGone);
+                    }
                     Poll::Ready(Ok(written)) if written > 0 => {
                         let of_head = written.min(head.len());
                         self.upload.head_sent += of_head;
@@ -110,7 +118,7 @@ impl Exchange<'_> {
                 continue;
             }
             match self.server.poll_flush(cx) {
-                Poll::Pending => return Ok(()),
+                Poll::Pending => return self.client.stream.gather(cx).map_err(|_| ProxyError::ClientGone),
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(_)) => {
                     self.upload.broken = true;
@@ -135,9 +143,17 @@ impl Exchange<'_> {
     /// Reads more of the body into the client's buffer; `false` when there is nothing to read yet. Behind what was read
     /// before, as long as there is room: a short body that comes in pieces can be sent again.
     fn read_body(&mut self, cx: &mut Context<'_>) -> Result<bool, ProxyError> {
-        self.active.input.grow(self.upload.held.end.max(self.active.head.length as usize));
-        let keeps = self.upload.at_hand && self.active.input.len() - self.upload.held.end >= READ_ROOM_MIN;
-        let base = if keeps { self.upload.held.end } else { self.active.head.length as usize };
+        let head = self.active.head.length as usize;
+        let held = self.upload.held.end.max(head);
+        // A large buffer is for a body that fills the small one, not for one that drips.
+        if self.active.input.is_small()
+            && (self.upload.filled || self.active.input.len() - head < SMALL_ROOM_MIN)
+        {
+            self.active.input.grow(held);
+        }
+        let room = if self.active.input.is_small() { SMALL_ROOM_MIN } else { READ_ROOM_MIN };
+        let keeps = self.upload.at_hand && self.active.input.len() - held >= room;
+        let base = if keeps { held } else { head };
         let read = match self.client.stream.poll_read(cx, &mut self.active.input[base..]) {
             Poll::Pending => return Ok(false),
             Poll::Ready(Ok(0) | Err(_)) => return Err(ProxyError::ClientGone),
@@ -146,6 +162,7 @@ impl Exchange<'_> {
         self.moved = true;
         self.upload.begun = true;
         self.upload.at_hand = keeps;
+        self.upload.filled = base + read == self.active.input.len();
         let piece = self
             .upload
             .body
