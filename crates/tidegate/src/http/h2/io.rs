@@ -31,6 +31,8 @@ struct Shared {
     waiting: RefCell<Option<Waker>>,
     /// Bytes that may be read still before those who are to have them have their turn.
     turn: Cell<usize>,
+    /// Bytes of content that were given to the codec since it has written all.
+    given: Cell<usize>,
     /// The socket takes no more, and frames wait for it.
     blocked: Cell<bool>,
     /// Requests that have something to write once it does, by the numbers of their streams.
@@ -40,6 +42,10 @@ struct Shared {
 /// So many bytes are read in one turn: the codec bounds small frames that nobody has read, and nobody can have while it
 /// reads on.
 const TURN_BYTES: usize = 16 * 1024;
+
+/// So much content is given to the codec before it has its turn to write: else many requests could give it much before
+/// anybody knows whether the socket takes it.
+const GIVEN_BYTES_MAX: usize = 128 * 1024;
 
 /// So many requests are told at a time that the socket takes more; with all of them at once it would be full again before
 /// the last one had its turn.
@@ -100,6 +106,7 @@ impl Wire {
             open: Cell::new(0),
             waiting: RefCell::new(None),
             turn: Cell::new(TURN_BYTES),
+            given: Cell::new(0),
             blocked: Cell::new(false),
             writers: RefCell::default(),
         }))
@@ -130,6 +137,7 @@ impl Wire {
         let drained = self.0.inner.borrow_mut().poll_drain(cx);
         self.0.blocked.set(drained.is_pending());
         if drained.is_ready() {
+            self.0.given.set(0);
             let mut writers = self.0.writers.borrow_mut();
             let told = std::iter::from_fn(|| writers.pop_first()).take(WRITERS_AT_ONCE);
             told.for_each(|(_, waker)| waker.wake());
@@ -143,7 +151,7 @@ impl Wire {
 
     /// Ready while the socket takes what is written, for the request of that stream.
     pub fn poll_writable(&self, cx: &mut Context<'_>, stream: u32) -> Poll<()> {
-        if !self.0.blocked.get() {
+        if !self.0.blocked.get() && self.0.given.get() < GIVEN_BYTES_MAX {
             return Poll::Ready(());
         }
         self.0.writers.borrow_mut().insert(stream, cx.waker().clone());
@@ -201,6 +209,7 @@ impl Wire {
 
     /// Takes note of content that was handed over for the peer.
     pub fn sent(&self, bytes: usize) {
+        self.0.given.set(self.0.given.get() + bytes);
         if let Some(watch) = &mut self.0.inner.borrow_mut().watch {
             watch.sent(bytes);
         }

@@ -97,7 +97,13 @@ impl Exchange<'_> {
             if head.is_empty() && segment.is_empty() {
                 // TLS may hold a part of it still, and the server may be long in saying more.
                 return match self.client.stream.poll_flush(cx) {
-                    Poll::Pending => Ok(false),
+                    Poll::Pending => {
+                        // Once the head was understood there is nothing in the buffer but what was taken.
+                        if self.download.body.is_some() {
+                            self.download.buffer = None;
+                        }
+                        Ok(false)
+                    }
                     Poll::Ready(Ok(())) => {
                         self.active.answer.clear();
                         self.download.head_sent = 0;
