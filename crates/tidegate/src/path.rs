@@ -431,7 +431,7 @@ impl Route<'_> {
             server: &pool.servers[pick.server].name,
             forwarding: policy.forwarding,
             trusted: origin.trusted,
-            peer: peer.as_str(),
+            peer: peer.as_bytes(),
             tls: if speaks_for { origin.tls } else { client.tls },
             request_id: request.id.as_bytes(),
             upgrade: active.head.upgrade,

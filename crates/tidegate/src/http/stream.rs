@@ -77,6 +77,19 @@ impl Stream {
         Poll::Ready(Ok(read.filled().len()))
     }
 
+    /// Reads into `buffer`, whose storage need not have been written before; only of a connection of its own.
+    pub fn poll_read_buf(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Stream::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Stream::Tls(stream) => Pin::new(&mut **stream).poll_read(cx, buffer),
+            Stream::Translated(stream) => {
+                let count = ready!(stream.poll_read(cx, buffer.initialize_unfilled()))?;
+                buffer.advance(count);
+                Poll::Ready(Ok(()))
+            }
+        }
+    }
+
     /// Writes from `first`, then from `second`; returns the bytes written of both together.
     pub fn poll_write(
         &mut self,

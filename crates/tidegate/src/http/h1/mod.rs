@@ -114,8 +114,8 @@ impl AddressText {
         text
     }
 
-    /// As a string.
-    pub fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.bytes[..self.length as usize]).expect("digits, dots, colons, letters")
+    /// As bytes of ASCII.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.length as usize]
     }
 }

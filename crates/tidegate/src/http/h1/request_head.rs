@@ -20,7 +20,7 @@ pub struct Edits<'a> {
     pub trusted: bool,
     /// The address that is added to the forwarding fields: the peer's, or the client's where the peer's fields are
     /// replaced.
-    pub peer: &'a str,
+    pub peer: &'a [u8],
     /// Whether that one came over TLS.
     pub tls: bool,
     /// The request's id: a trusted peer's, or ours.
@@ -139,7 +139,7 @@ fn write_x_forwarded(out: &mut Vec<u8>, buffer: &[u8], head: &RequestHead, edits
     if appends {
         write_earlier(out, buffer, head, "x-forwarded-for");
     }
-    out.extend_from_slice(edits.peer.as_bytes());
+    out.extend_from_slice(edits.peer);
     out.extend_from_slice(b"\r\n");
     let has = |known| head.fields.iter().any(|field| field.known == known && !field.hop);
     if !appends || !has(Known::XForwardedProto) {
@@ -157,13 +157,13 @@ fn write_forwarded(out: &mut Vec<u8>, buffer: &[u8], head: &RequestHead, edits: 
     if appends {
         write_earlier(out, buffer, head, "forwarded");
     }
-    if edits.peer.contains(':') {
+    if edits.peer.contains(&b':') {
         out.extend_from_slice(b"for=\"[");
-        out.extend_from_slice(edits.peer.as_bytes());
+        out.extend_from_slice(edits.peer);
         out.extend_from_slice(b"]\"");
     } else {
         out.extend_from_slice(b"for=");
-        out.extend_from_slice(edits.peer.as_bytes());
+        out.extend_from_slice(edits.peer);
     }
     out.extend_from_slice(if edits.tls { b";proto=https" } else { b";proto=http" });
     if !head.host.is_empty() {
@@ -196,7 +196,7 @@ mod tests {
             server: "10.0.0.1:80",
             forwarding: Forwarding::default(),
             trusted: false,
-            peer: "192.0.2.7",
+            peer: b"192.0.2.7",
             tls: false,
             request_id: b"id1",
             upgrade: false,
@@ -291,7 +291,7 @@ mod tests {
             "GET / HTTP/1.1\r\nHost: h:80\r\nX-Forwarded-For: 1.1.1.1\r\n\r\n",
             |edits| {
                 edits.forwarding.style = ForwardingStyle::Forwarded;
-                edits.peer = "2001:db8::1";
+                edits.peer = b"2001:db8::1";
                 edits.tls = true;
             },
             "GET / HTTP/1.1\r\nHost: h:80\r\nForwarded: for=\"[2001:db8::1]\";proto=https;host=\"h:80\"\r\n\

@@ -180,8 +180,9 @@ impl Serving<'_> {
                 Poll::Ready(None) => return true,
                 Poll::Ready(Some(Ok((request, respond)))) => {
                     let stream = serve(Rc::clone(self.worker), self.peer, self.wire, request, respond);
-                    // Allocation: one a request, for its task.
-                    tokio::task::spawn_local(stream);
+                    // Allocation: two a request, for its task. The runtime moves a future about when it takes it up, and
+                    // this one is large.
+                    tokio::task::spawn_local(Box::pin(stream));
                 }
                 Poll::Ready(Some(Err(error))) => {
                     match flood_of(&error, self.wire) {

@@ -267,43 +267,45 @@ impl Inner {
         Poll::Ready(Ok(count))
     }
 
-    fn note_first_frame(&mut self, mut bytes: &[u8]) {
-        let Some(left) = &mut self.first_left else {
-            // RFC 9113 section 4.1.
-            let count = bytes.len().min(9 - self.first_frame.len());
-            self.first_frame.extend_from_slice(&bytes[..count]);
-            bytes = &bytes[count..];
-            if let [high, middle, low, .., _] = self.first_frame[..]
-                && self.first_frame.len() == 9
-            {
-                let length = u32::from_be_bytes([0, high, middle, low]) as usize;
-                self.first_left = Some(length.saturating_sub(bytes.len()));
-            }
-            return;
-        };
-        *left = left.saturating_sub(bytes.len());
-    }
-
-    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<usize>> {
         if self.watch.as_ref().is_some_and(|watch| watch.verdict().is_some()) {
             // Nothing more is heard; the task ends the connection.
             return Poll::Pending;
         }
-        let count = if self.early.is_empty() {
-            ready!(self.stream.poll_read(cx, buffer))?
+        let before = buffer.filled().len();
+        if self.early.is_empty() {
+            ready!(self.stream.poll_read_buf(cx, buffer))?;
         } else {
-            let count = self.early.len().min(buffer.len());
-            buffer[..count].copy_from_slice(&self.early[..count]);
+            let count = self.early.len().min(buffer.remaining());
+            buffer.put_slice(&self.early[..count]);
             self.early.drain(..count);
-            count
-        };
-        self.moved += count as u64;
-        self.note_first_frame(&buffer[..count]);
-        if let Some(watch) = &mut self.watch {
-            watch.look(&buffer[..count]);
         }
-        Poll::Ready(Ok(count))
+        let bytes = &buffer.filled()[before..];
+        self.moved += bytes.len() as u64;
+        if self.first_left != Some(0) {
+            note_first_frame(&mut self.first_frame, &mut self.first_left, bytes);
+        }
+        if let Some(watch) = &mut self.watch {
+            watch.look(bytes);
+        }
+        Poll::Ready(Ok(bytes.len()))
     }
+}
+
+/// Finds out when the first frame has come in full: `left` is what is still to come of it, once `start` is its header.
+fn note_first_frame(start: &mut Vec<u8>, left: &mut Option<usize>, mut bytes: &[u8]) {
+    let Some(left) = left else {
+        // RFC 9113 section 4.1.
+        let count = bytes.len().min(9 - start.len());
+        start.extend_from_slice(&bytes[..count]);
+        bytes = &bytes[count..];
+        if let [high, middle, low, _, _, _, _, _, _] = start[..] {
+            let length = u32::from_be_bytes([0, high, middle, low]) as usize;
+            *left = Some(length.saturating_sub(bytes.len()));
+        }
+        return;
+    };
+    *left = left.saturating_sub(bytes.len());
 }
 
 impl AsyncRead for Wire {
@@ -316,9 +318,8 @@ impl AsyncRead for Wire {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        let count = ready!(self.0.inner.borrow_mut().poll_read(cx, buffer.initialize_unfilled()))?;
+        let count = ready!(self.0.inner.borrow_mut().poll_read(cx, buffer))?;
         self.0.turn.set(self.0.turn.get().saturating_sub(count));
-        buffer.advance(count);
         Poll::Ready(Ok(()))
     }
 }
