@@ -5,11 +5,13 @@
 //! `bench/results/` as JSON; `bench/README.md` says how to read them.
 
 mod floods;
+mod http2;
 mod measure;
 mod subject;
 
 use crate::run::{Failure, cargo, command, output, root, succeed};
 pub use floods::floods;
+pub use http2::http2;
 use measure::{load, median, open_idle, private_bytes, processor_time};
 use std::time::{SystemTime, UNIX_EPOCH};
 use subject::{Folder, Kind, Subject, start_origin};

@@ -23,6 +23,7 @@ usage: cargo xtask TASK
                  foreign suites against the program, all by default; needs Go and Node, and the network the first time
   example NAME   serve examples/NAME, with servers behind it
   bench --quick  CPU and memory beside nginx on this machine, in a few minutes; results in bench/results/
+  bench --http2  CPU over HTTP/2 beside HAProxy, in a few minutes; results there too
   bench --floods what known HTTP/2 attacks cost here, nginx and HAProxy, in a quarter of an hour; results there too
 ";
 
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         ["conformance", rest @ ..] => conformance::task(rest),
         ["example", name] => example::serve(name),
         ["bench", "--quick"] => bench::quick(),
+        ["bench", "--http2"] => bench::http2(),
         ["bench", "--floods"] => bench::floods(),
         _ => {
             eprint!("{USAGE}");

@@ -13,14 +13,14 @@ use crate::tools::is_there;
 
 /// Who is attacked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Tidegate,
     Nginx,
     HaProxy,
 }
 
 impl Kind {
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Kind::Tidegate => "tidegate",
             Kind::Nginx => "nginx",
@@ -39,7 +39,12 @@ impl Kind {
         Ok(said.lines().next().unwrap_or_default().to_owned())
     }
 
-    fn start(self, folder: &Folder, address: &str, origins: &[String; 2]) -> Result<Process, Failure> {
+    pub(super) fn start(
+        self,
+        folder: &Folder,
+        address: &str,
+        origins: &[String; 2],
+    ) -> Result<Process, Failure> {
         let path = folder.0.join(format!("{}-{}", self.name(), port(address)));
         std::fs::create_dir_all(&path).map_err(|error| error.to_string())?;
         let path = path.to_string_lossy();
@@ -93,7 +98,7 @@ pub fn floods() -> Result<(), Failure> {
 }
 
 /// All that are there. HAProxy is installed where that is allowed; nothing else needs it.
-fn kinds() -> Vec<Kind> {
+pub(super) fn kinds() -> Vec<Kind> {
     let apt = ["install", "-y", "--no-install-recommends", "haproxy"];
     if !is_there("haproxy") && (succeed(command("apt-get", &apt)).is_err() || !is_there("haproxy")) {
         println!("== SKIPPED: haproxy is not installed");
@@ -159,7 +164,7 @@ fn nginx(address: &str, [attacked, honest]: &[String; 2], path: &str) -> String 
 fn haproxy(address: &str, [attacked, honest]: &[String; 2]) -> String {
     format!(
         "global\n  nbthread 1\n  maxconn 9000\n\
-         defaults\n  mode http\n  timeout connect 5s\n  timeout server 60s\n  timeout client 1s\n  \
+         defaults\n  mode http\n  http-reuse always\n  timeout connect 5s\n  timeout server 60s\n  timeout client 1s\n  \
          timeout http-request 1s\n  timeout http-keep-alive 1s\n\
          frontend web\n  bind {address} proto h2\n  use_backend honest if {{ hdr(host) honest }}\n  \
          default_backend attacked\n\
