@@ -71,6 +71,8 @@ struct Inner {
     /// Frames that are to be written, from `sent` on.
     collected: Vec<u8>,
     sent: usize,
+    /// The socket did not take what the codec wanted to write past these.
+    stuck: bool,
     watch: Option<FrameWatch>,
     /// What was read when the version was found out.
     early: Vec<u8>,
@@ -94,6 +96,7 @@ impl Wire {
             stream,
             collected: Vec::new(),
             sent: 0,
+            stuck: false,
             watch,
             early,
             first_frame: Vec::new(),
@@ -134,9 +137,10 @@ impl Wire {
 
     /// Ready when all collected frames are with the kernel.
     pub fn poll_drain(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let drained = self.0.inner.borrow_mut().poll_drain(cx);
-        self.0.blocked.set(drained.is_pending());
-        if drained.is_ready() {
+        let mut inner = self.0.inner.borrow_mut();
+        let drained = inner.poll_drain(cx);
+        self.0.blocked.set(drained.is_pending() || inner.stuck);
+        if !self.0.blocked.get() {
             self.0.given.set(0);
             let mut writers = self.0.writers.borrow_mut();
             let told = std::iter::from_fn(|| writers.pop_first()).take(WRITERS_AT_ONCE);
@@ -187,7 +191,7 @@ impl Wire {
     /// Whether frames wait for a peer that does not read.
     pub fn holds_back(&self) -> bool {
         let inner = self.0.inner.borrow();
-        inner.sent < inner.collected.len() || inner.stream.holds_back()
+        inner.sent < inner.collected.len() || inner.stuck || inner.stream.holds_back()
     }
 
     /// Whether the peer's first frame has come in full: a server's settings (RFC 9113 section 3.4).
@@ -258,7 +262,9 @@ impl Inner {
             ready!(self.poll_drain(cx))?;
         }
         if count >= DIRECT_MIN {
-            let count = ready!(self.stream.poll_write(cx, first, second))?;
+            let written = self.stream.poll_write(cx, first, second);
+            self.stuck = written.is_pending();
+            let count = ready!(written)?;
             self.moved += count as u64;
             return Poll::Ready(Ok(count));
         }
