@@ -43,7 +43,7 @@ const STALE_MAX: u32 = 3;
 
 /// Attempts that servers say they have not looked at. A server that takes a few requests on each connection and then
 /// leaves may say so to a request among many several times.
-const UNPROCESSED_MAX: u32 = 10;
+const UNPROCESSED_MAX: u32 = 30;
 
 /// What becomes of the client's connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -306,7 +306,7 @@ async fn pause(unprocessed: u32) {
     const FREE: u32 = 3;
     match unprocessed.checked_sub(FREE) {
         None | Some(0) => tokio::task::yield_now().await,
-        Some(more) => tokio::time::sleep(Duration::from_millis(1 << more.min(6))).await,
+        Some(more) => tokio::time::sleep(Duration::from_millis(1 << more.min(5))).await,
     }
 }
 

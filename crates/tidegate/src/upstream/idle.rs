@@ -3,10 +3,15 @@
 use super::Connection;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 /// Idle connections kept per server and worker.
 const KEPT_MAX: usize = 1024;
+
+/// How long a server may take to end a stream whose answer is complete.
+const STREAM_END: Duration = Duration::from_secs(5);
 
 struct Idle {
     connection: Connection,
@@ -45,7 +50,7 @@ impl IdleConnections {
     /// Keeps a connection for later, if it is one that can be kept.
     pub fn give(&self, server: usize, mut connection: Connection) {
         if connection.stream.is_multiplexed() {
-            return;
+            return end_stream(connection);
         }
         let mut stack = self.servers[server].borrow_mut();
         if stack.len() < KEPT_MAX && connection.stream.is_quiet() {
@@ -79,4 +84,16 @@ impl IdleConnections {
                 .retain_mut(|idle| u64::from(now - idle.since) <= limit && idle.connection.stream.is_quiet());
         }
     }
+}
+
+/// Lets the server end a stream whose answer is complete. Dropped before, it would be reset, and servers count resets.
+fn end_stream(mut connection: Connection) {
+    if connection.stream.poll_end(&mut Context::from_waker(Waker::noop())).is_ready() {
+        return;
+    }
+    tokio::task::spawn_local(async move {
+        let end = poll_fn(|cx| connection.stream.poll_end(cx));
+        // Either way nothing is to be done.
+        let _ = tokio::time::timeout(STREAM_END, end).await;
+    });
 }

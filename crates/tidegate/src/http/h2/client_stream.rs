@@ -152,7 +152,7 @@ impl Translated for ClientStream {
             0 => {}
             sent => {
                 self.moved = true;
-                self.wire.sent(sent);
+                self.wire.sent(self.respond.stream_id().as_u32(), sent);
             }
         }
         handed_over
@@ -201,7 +201,12 @@ impl Translated for ClientStream {
     }
 
     fn gather(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        self.body.gather(cx).map_err(into_io)
+        self.body.gather(cx).map_err(into_io)?;
+        // Behind the end of the body nothing else would tell.
+        match self.poll_given_up(cx) {
+            Poll::Ready(Err(error)) => Err(error),
+            _ => Ok(()),
+        }
     }
 
     fn has_moved(&mut self) -> bool {

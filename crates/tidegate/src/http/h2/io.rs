@@ -37,6 +37,8 @@ struct Shared {
     blocked: Cell<bool>,
     /// Requests that have something to write once it does, by the numbers of their streams.
     writers: RefCell<BTreeMap<u32, Waker>>,
+    /// The stream that has written last: those behind it come next.
+    served: Cell<u32>,
 }
 
 /// So many bytes are read in one turn: the codec bounds small frames that nobody has read, and nobody can have while it
@@ -112,6 +114,7 @@ impl Wire {
             given: Cell::new(0),
             blocked: Cell::new(false),
             writers: RefCell::default(),
+            served: Cell::new(0),
         }))
     }
 
@@ -143,8 +146,11 @@ impl Wire {
         if !self.0.blocked.get() {
             self.0.given.set(0);
             let mut writers = self.0.writers.borrow_mut();
-            let told = std::iter::from_fn(|| writers.pop_first()).take(WRITERS_AT_ONCE);
-            told.for_each(|(_, waker)| waker.wake());
+            let mut behind = writers.split_off(&(self.0.served.get() + 1));
+            // In turns: whoever is told first writes most.
+            let next = || behind.pop_first().or_else(|| writers.pop_first());
+            std::iter::from_fn(next).take(WRITERS_AT_ONCE).for_each(|(_, waker)| waker.wake());
+            writers.append(&mut behind);
             if !writers.is_empty() {
                 // The others have their turn even if these had nothing to write.
                 cx.waker().wake_by_ref();
@@ -211,8 +217,9 @@ impl Wire {
         }
     }
 
-    /// Takes note of content that was handed over for the peer.
-    pub fn sent(&self, bytes: usize) {
+    /// Takes note of content that was handed over for the peer, on that stream.
+    pub fn sent(&self, stream: u32, bytes: usize) {
+        self.0.served.set(stream);
         self.0.given.set(self.0.given.get() + bytes);
         if let Some(watch) = &mut self.0.inner.borrow_mut().watch {
             watch.sent(bytes);

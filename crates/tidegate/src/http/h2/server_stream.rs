@@ -226,7 +226,7 @@ impl Translated for ServerStream {
             0 => {}
             sent => {
                 self.moved = true;
-                self.lease.wire().sent(sent);
+                self.lease.wire().sent(0, sent);
             }
         }
         match ready!(handed_over) {

@@ -39,10 +39,6 @@ pub struct Sink {
     fresh: bool,
 }
 
-/// The room that is asked for before there is anything to send: not a byte, or content would go out in bytes, and not
-/// much, for it is taken from the other streams of the connection.
-const ROOM_WANTED: usize = 1024;
-
 /// Where [`Sink::read_size`] begins, and where it falls back to.
 const READ_SIZE_MIN: usize = 4 * 1024;
 
@@ -155,16 +151,11 @@ impl Sink {
         Poll::Ready(Ok(()))
     }
 
-    /// Ready when the receiver would take some of what is pushed next.
+    /// Ready when what was pushed is handed over. Room is never asked for ahead: it would be taken from the other streams of
+    /// the connection while there is nothing to send.
     pub fn poll_writable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.ended || matches!(self.rest, Rest::Done) {
-            return Poll::Ready(());
-        }
-        if ready!(self.poll_hand_over(cx)).is_ok() {
-            // An error is for the next write to find.
-            let _ = ready!(self.poll_room(cx, ROOM_WANTED));
-        }
-        Poll::Ready(())
+        // An error is for the next write to find.
+        self.poll_hand_over(cx).map(|_| ())
     }
 
     /// The room that the receiver's windows have.

@@ -3,6 +3,7 @@
 use bytes::{Buf, Bytes, BytesMut};
 use h2::RecvStream;
 use http::HeaderMap;
+use std::collections::VecDeque;
 use std::io;
 use std::task::{Context, Poll, ready};
 
@@ -27,9 +28,10 @@ pub struct Source {
     shape: Shape,
     /// Received, not yet read, and still counted against the sender's window.
     data: Bytes,
-    /// What comes after it: short pieces in one, and a long one.
+    /// What comes after it: long pieces as they came, short ones put together.
+    queue: VecDeque<Bytes>,
+    /// Behind those, short pieces that came last.
     gathered: BytesMut,
-    next: Bytes,
     /// Text between pieces of data, from `text_read` on.
     text: Vec<u8>,
     text_read: usize,
@@ -46,8 +48,8 @@ impl Source {
             stream,
             shape,
             data: Bytes::new(),
+            queue: VecDeque::new(),
             gathered: BytesMut::new(),
-            next: Bytes::new(),
             text: Vec::new(),
             text_read: 0,
             ended,
@@ -58,12 +60,12 @@ impl Source {
     /// Ready when there is something to read (`true`), or never will be (`false`).
     pub fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, h2::Error>> {
         while self.data.is_empty() && self.text_read == self.text.len() && !self.ended {
-            if !self.gathered.is_empty() {
-                self.data = self.gathered.split().freeze();
+            if let Some(piece) = self.queue.pop_front() {
+                self.data = piece;
                 break;
             }
-            if !self.next.is_empty() {
-                self.data = std::mem::take(&mut self.next);
+            if !self.gathered.is_empty() {
+                self.data = self.gathered.split().freeze();
                 break;
             }
             match ready!(self.stream.poll_data(cx)) {
@@ -71,7 +73,8 @@ impl Source {
                     self.data = data?;
                     if self.data.len() < SHORT_BYTES {
                         self.gathered.extend_from_slice(&std::mem::take(&mut self.data));
-                        self.gather(cx)?;
+                        // An error comes again, once what came before it was read.
+                        let _ = self.gather(cx);
                     }
                 }
                 None => {
@@ -97,19 +100,17 @@ impl Source {
     /// # Errors
     /// When the stream has failed.
     pub fn gather(&mut self, cx: &mut Context<'_>) -> Result<(), h2::Error> {
-        while self.next.is_empty() {
-            match self.stream.poll_data(cx) {
-                Poll::Ready(Some(piece)) => {
-                    let piece = piece?;
-                    if piece.len() < SHORT_BYTES {
-                        self.gathered.extend_from_slice(&piece);
-                    } else {
-                        self.next = piece;
-                    }
-                }
-                // The end is for whoever reads.
-                Poll::Ready(None) | Poll::Pending => break,
+        // The end is for whoever reads.
+        while let Poll::Ready(Some(piece)) = self.stream.poll_data(cx) {
+            let piece = piece?;
+            if piece.len() < SHORT_BYTES {
+                self.gathered.extend_from_slice(&piece);
+                continue;
             }
+            if !self.gathered.is_empty() {
+                self.queue.push_back(self.gathered.split().freeze());
+            }
+            self.queue.push_back(piece);
         }
         Ok(())
     }

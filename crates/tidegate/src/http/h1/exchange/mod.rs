@@ -137,8 +137,7 @@ impl<'a> Exchange<'a> {
         }
         Exchange {
             upload: Upload { ended: !holds, ..Upload::new(body) },
-            // Where only the server is one, its stream ends where it says so too: dropped before, it would be reset.
-            download: Download { ended: !server.is_multiplexed(), ..Download::default() },
+            download: Download { ended: !holds, ..Download::default() },
             client,
             active,
             server,
