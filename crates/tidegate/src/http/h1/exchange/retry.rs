@@ -20,8 +20,8 @@ impl Exchange<'_> {
     fn is_unwanted(&self, retries: &Retries) -> bool {
         let head = &self.active.head;
         let whole = self.upload.at_hand && self.upload.body.is_done();
-        // A part of an interim answer cannot be taken back.
-        if !whole || self.download.head_sent > 0 {
+        // A part of an interim answer cannot be taken back, and without time another server could not do better.
+        if !whole || self.download.head_sent > 0 || self.is_out_of_time() {
             return false;
         }
         if head.method.is_idempotent() {
