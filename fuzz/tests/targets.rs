@@ -76,5 +76,7 @@ targets!(
     configuration,
     session_cookie,
     forwarded,
-    grpc_web
+    grpc_web,
+    h2_request,
+    h2_response
 );

@@ -7,7 +7,8 @@ mod common;
 use common::{Memory, environment, load, rendered};
 use policy::Loaded;
 use policy::model::{
-    Balance, HostPattern, ListenerId, LogTarget, Policy, Probe, Protocol, Protocols, ServerTls, Sticky,
+    Balance, HostPattern, ListenerId, LogTarget, Policy, Probe, Protocol, Protocols, Retries, ServerTls,
+    Sticky,
 };
 use std::path::Path;
 use std::time::Duration;
@@ -61,7 +62,7 @@ fn an_empty_file_is_the_defaults() {
 #[test]
 fn short_forms_mean_their_long_forms() {
     let short = "listeners: [\":8080\"]
-pools: { app: { servers: [10.0.0.1:80], health: /h, sticky: cookie }, b: { servers: [10.0.0.2:80], health: tcp, sticky: cookie } }
+pools: { app: { servers: [10.0.0.1:80], health: /h, sticky: cookie }, b: { servers: [10.0.0.2:80], health: tcp, sticky: cookie, retries: [503, unavailable] } }
 sites:
   a.example.com: { to: { app: 95%, b: 5% } }
   b.example.com: { routes: [{ method: get, client: 10.0.0.1, to: app }] }
@@ -77,6 +78,7 @@ pools:
     servers: [{ address: 10.0.0.2:80 }]
     health: { tcp: true }
     sticky: { cookie: tidegate }
+    retries: { on: [unavailable, '503'], max: 1 }
 sites:
   a.example.com: { to: { split: { app: 95.00%, b: 5.0% } } }
   b.example.com: { routes: [{ method: [GET], client: [10.0.0.1/32], to: app }] }
@@ -392,6 +394,33 @@ sites: {{ '*': {{ to: {{ a: 10%, b: 15%, c: 15%, d: 15%, e: 15%, f: 15%, g: 15% 
         assert!(matches!(&health(pool).probe, Probe::Grpc { service, host: None } if service.is_empty()));
     }
     assert!(matches!(health(4).probe, Probe::Tcp));
+}
+
+#[test]
+fn retries_are_taken_over_in_either_form() {
+    let policy = good(&format!(
+        "{PLAIN}pools:
+  a: {{ servers: [10.0.0.1:80], retries: [503, resource_exhausted] }}
+  b: {{ like: a, retries: {{ max: 5 }} }}
+  c: {{ like: b, retries: data_loss }}
+  d: {{ like: b, retries: {{ on: 502 }} }}
+  e: {{ like: b, retries: null }}
+sites: {{ '*': {{ to: {{ a: 20%, b: 20%, c: 20%, d: 20%, e: 20% }} }} }}
+"
+    ));
+    let retries = |pool: usize| policy.pools[pool].retries.as_ref();
+    for (pool, statuses, grpc, max) in
+        [(0, &[503][..], 1 << 8, 1), (1, &[503], 1 << 8, 5), (2, &[], 1 << 15, 1), (3, &[502], 0, 5)]
+    {
+        let expected = Retries { statuses: statuses.to_vec(), grpc, max };
+        assert_eq!(retries(pool), Some(&expected), "{}", policy.pools[pool].name);
+    }
+    assert_eq!(retries(4), None);
+    let said: Vec<&str> = ["8", "08", "14", "0", "", "-1", "8 ", "40", "99999999999"]
+        .into_iter()
+        .filter(|value| retries(0).unwrap().has_grpc_status(value.as_bytes()))
+        .collect();
+    assert_eq!(said, ["8", "08"]);
 }
 
 #[test]

@@ -76,6 +76,9 @@ pub enum ProxyError {
     /// The client wanted a tunnel, and the server has answered as if it were an ordinary request.
     #[error("the server has not opened the tunnel that was asked for")]
     NoTunnel,
+    /// The server's answer is one after which its pool wants another server tried.
+    #[error("another server is tried after such an answer")]
+    AnswerPassedOver,
     /// No answer began in time.
     #[error("no answer in time")]
     FirstByteTimeout,
@@ -127,6 +130,7 @@ impl ProxyError {
             | ProxyError::ResponseBody(_)
             | ProxyError::UnaskedUpgrade
             | ProxyError::NoTunnel
+            | ProxyError::AnswerPassedOver
             | ProxyError::ServerCut => 502,
             ProxyError::ConnectTimeout
             | ProxyError::FirstByteTimeout
@@ -162,6 +166,7 @@ impl ProxyError {
             ProxyError::ResponseBody(_) => "bad_answer_body",
             ProxyError::UnaskedUpgrade => "unasked_upgrade",
             ProxyError::NoTunnel => "no_tunnel",
+            ProxyError::AnswerPassedOver => "answer_passed_over",
             ProxyError::FirstByteTimeout => "first_byte_timeout",
             ProxyError::ServerStalled => "server_stalled",
             ProxyError::ServerCut => "server_cut",

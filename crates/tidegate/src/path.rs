@@ -22,7 +22,7 @@ use crate::worker::{Buffer, Worker};
 use facts::{AnswerHook, Facts};
 use log::Reason;
 use policy::decide::{Decided, Excluded, Forward, Input, Machine, Need, Origin, Outcome, Pick, Step};
-use policy::model::{Bounds, ForwardingMode, Protocol, Timeouts};
+use policy::model::{Bounds, ForwardingMode, Protocol, Retries, Timeouts};
 use request_id::RequestId;
 use std::future::poll_fn;
 use std::ops::Range;
@@ -163,6 +163,8 @@ enum Again {
     Stale,
     /// It failed, but may be done twice.
     Failed,
+    /// It was answered, but in a way that this other server may do better than.
+    PassedOver { instead: Pick },
 }
 
 /// How one attempt to have a request answered went.
@@ -183,6 +185,10 @@ enum Attempt {
 struct Way<'a> {
     pick: Pick,
     timeouts: &'a Timeouts,
+    /// Answers after which another server is tried, if it may be once more.
+    retries: Option<&'a Retries>,
+    /// Servers that were tried before.
+    tried: &'a Excluded,
     connection: Connection,
     in_flight: InFlight,
 }
@@ -210,6 +216,8 @@ struct Tries {
     stale: u32,
     /// Of these, the ones that servers have not looked at.
     unprocessed: u32,
+    /// Of these, the ones whose answers were passed over.
+    passed_over: u32,
     /// When the last one failed, from the request's start on; the next one begins then.
     last_failed: Duration,
 }
@@ -247,8 +255,10 @@ async fn forward(
     let deadline = facts::grpc_deadline(active);
     let mut tries = Tries::default();
     let mut last = (ProxyError::NoServerUp, None);
+    let mut next = None;
     while tries.costly < ATTEMPTS_MAX {
-        let Some(pick) = route.pick(client, active, request, &tries.excluded) else { break };
+        let picked = next.take().or_else(|| route.pick(client, active, request, &tries.excluded));
+        let Some(pick) = picked else { break };
         request.retries = tries.count;
         tries.count += 1;
         let mut timeouts = facts::timeouts(policy, Some(decided), client.listener, Some(pick.pool));
@@ -272,7 +282,10 @@ async fn forward(
                 continue;
             }
         };
-        let way = Way { pick, timeouts: &timeouts, connection, in_flight };
+        let retries = policy.pools[pick.pool.0].retries.as_ref();
+        let retries = retries.filter(|retries| tries.passed_over < retries.max);
+        let tried = &tries.excluded;
+        let way = Way { pick, timeouts: &timeouts, retries, tried, connection, in_flight };
         match route.attempt(client, active, request, &body, way).await {
             Attempt::Done(after) => return after,
             Attempt::Again { error, body: at_hand, kind } => {
@@ -286,6 +299,11 @@ async fn forward(
                     Again::Unprocessed if tries.unprocessed < UNPROCESSED_MAX => {
                         tries.unprocessed += 1;
                         pause(tries.unprocessed).await;
+                    }
+                    Again::PassedOver { instead } => {
+                        tries.passed_over += 1;
+                        tries.excluded.add(pick.pool, pick.server);
+                        next = Some(instead);
                     }
                     _ => {
                         tries.costly += 1;
@@ -313,16 +331,7 @@ async fn pause(unprocessed: u32) {
 impl Route<'_> {
     fn pick(&self, client: &Client, active: &Active, request: &Request, tried: &Excluded) -> Option<Pick> {
         let facts = Facts::of(request.origin, client.listener, active);
-        let Worker { rules, pools, sessions, .. } = &**self.worker;
-        let mut dice = self.worker.dice.borrow_mut();
-        let pick =
-            rules.pick(self.target, &facts.request(), self.decided, tried, &**pools, &mut dice, &mut ())?;
-        // Before the server hears of the request: so that parallel ones of the same session follow. The lock is that of
-        // one shard, and only where the session's place is new.
-        let Some(key) = rules.reservation(self.target, pick) else { return Some(pick) };
-        sessions
-            .change(key, |places| rules.reserve(self.target, pick, tried, &**pools, places))
-            .or(Some(pick))
+        facts.pick(self.worker, self.decided, self.target, tried)
     }
 
     async fn connect(
@@ -357,7 +366,7 @@ impl Route<'_> {
         body: &FirstBody,
         way: Way<'_>,
     ) -> Attempt {
-        let Way { pick, timeouts, mut connection, in_flight } = way;
+        let Way { pick, timeouts, retries, tried, mut connection, in_flight } = way;
         let worker = self.worker;
         let reused = connection.reused;
         request.connected_at = worker.time_for_log();
@@ -366,13 +375,14 @@ impl Route<'_> {
         }
         self.write_head(client, active, request, pick);
         let hook = AnswerHook {
-            rules: &worker.rules,
-            sessions: &worker.sessions,
+            worker,
             origin: request.origin,
             listener: client.listener,
             decided: self.decided,
             forward: self.target,
             pick,
+            retries,
+            tried,
         };
         let terms = Terms {
             timeouts,
@@ -403,6 +413,12 @@ impl Route<'_> {
                 let after =
                     self.tunnel(client, active, request, pick, timeouts, connection, (buffer, early)).await;
                 Attempt::Done(after)
+            }
+            Err(Failure { body: Some(body), error, instead: Some(instead), .. }) => {
+                if instead.reusable {
+                    worker.idle.give(worker.server_number(pick), connection);
+                }
+                Attempt::Again { error, body, kind: Again::PassedOver { instead: instead.pick } }
             }
             Err(Failure { body: Some(body), error, unprocessed, lost, .. }) => {
                 let kind = match (unprocessed, reused && lost) {

@@ -4,6 +4,27 @@
 
 use std::time::Duration;
 
+/// What gRPC calls its statuses, from 0 on.
+pub const STATUS_NAMES: [&str; 17] = [
+    "OK",
+    "CANCELLED",
+    "UNKNOWN",
+    "INVALID_ARGUMENT",
+    "DEADLINE_EXCEEDED",
+    "NOT_FOUND",
+    "ALREADY_EXISTS",
+    "PERMISSION_DENIED",
+    "RESOURCE_EXHAUSTED",
+    "FAILED_PRECONDITION",
+    "ABORTED",
+    "OUT_OF_RANGE",
+    "UNIMPLEMENTED",
+    "INTERNAL",
+    "UNAVAILABLE",
+    "DATA_LOSS",
+    "UNAUTHENTICATED",
+];
+
 /// Whether a content type is gRPC's: `application/grpc`, with a message format behind it or not. That of gRPC-Web, which
 /// wants to be answered in a form of its own, is not.
 pub fn is_grpc(content_type: &[u8]) -> bool {

@@ -68,7 +68,7 @@ fn split_lines(text: &[u8]) -> Vec<&[u8]> {
 }
 
 /// Without optional white space around it (RFC 9110 section 5.6.3).
-fn trim(value: &[u8]) -> &[u8] {
+pub fn trim(value: &[u8]) -> &[u8] {
     let is_text = |byte: &u8| !matches!(byte, b' ' | b'\t');
     let start = value.iter().position(is_text).unwrap_or(value.len());
     let end = value.iter().rposition(is_text).map_or(start, |last| last + 1);
@@ -121,7 +121,7 @@ fn connection(lines: &[Line<'_>]) -> Vec<Vec<u8>> {
 }
 
 /// Whether a field is for one hop (RFC 9110 section 7.6.1).
-fn is_hop(name: &[u8], lines: &[Line<'_>]) -> bool {
+pub fn is_hop(name: &[u8], lines: &[Line<'_>]) -> bool {
     let name = name.to_ascii_lowercase();
     [&b"connection"[..], b"keep-alive", b"proxy-connection", b"te", b"upgrade"].contains(&name.as_slice())
         || connection(lines).contains(&name)

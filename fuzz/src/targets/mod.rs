@@ -5,6 +5,9 @@ pub mod configuration;
 pub mod cookie;
 pub mod forwarded;
 pub mod grpc_web;
+mod h2;
+pub mod h2_request;
+pub mod h2_response;
 mod head;
 pub mod head_request;
 pub mod head_response;
@@ -26,4 +29,6 @@ pub const ALL: &[Target] = &[
     session_cookie::TARGET,
     forwarded::TARGET,
     grpc_web::TARGET,
+    h2_request::TARGET,
+    h2_response::TARGET,
 ];

@@ -50,6 +50,7 @@ fn pool(weights: &[u32], balance: Balance) -> Pool {
             first_byte: second,
             total: None,
         },
+        retries: None,
         at: Span::default(),
     }
 }

@@ -1,7 +1,7 @@
 //! `like`: a pool takes over another pool's keys.
 //!
 //! Works on trees, so that it needs no knowledge of what the keys mean: maps merge, lists and texts replace,
-//! `null` clears. The two keys that have short forms and rival forms need care: a short form is a map too, and
+//! `null` clears. The keys that have short forms and rival forms need care: a short form is a map too, and
 //! what is written in one form takes the place of the other form's keys.
 
 use super::decode::nearest;
@@ -222,6 +222,10 @@ fn is_other_check(base: &[Entry], own: &[Entry]) -> bool {
 
 /// The keys that a short form stands for.
 fn long_form(key: &str, base: &Node) -> Option<Vec<Entry>> {
+    if key == "retries" {
+        let key = At { value: "on".to_owned(), at: base.at };
+        return Some(vec![Entry { key, value: base.clone() }]);
+    }
     let Kind::Scalar { text, .. } = &base.kind else { return None };
     let (long, value) = match (key, text.as_str()) {
         ("health", "tcp") => ("tcp", "true"),

@@ -27,6 +27,8 @@ pub struct Pool {
     pub tls: Option<ServerTls>,
     /// Times towards its servers, where the route does not say otherwise.
     pub timeouts: Timeouts,
+    /// Answers after which another server is tried; `None` means that whatever comes is passed on.
+    pub retries: Option<Retries>,
     /// The name's place.
     pub at: Span,
 }
@@ -188,6 +190,35 @@ pub struct StickyBy {
     pub expire: Duration,
     /// How many records are kept (default 1,000,000); the least recently used goes first.
     pub max: usize,
+}
+
+/// Answers that are not passed on as long as another server can be tried.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Retries {
+    /// Statuses of HTTP, sorted, each once.
+    pub statuses: Vec<u16>,
+    /// Statuses of gRPC: bit N stands for the status N.
+    pub grpc: u32,
+    /// How many more attempts a request gets because of such answers, 1 to [`Retries::MAX`].
+    pub max: u32,
+}
+
+impl Retries {
+    /// The most that one request may cost beyond its first attempt: when all servers are overloaded, each retry makes it
+    /// worse.
+    pub const MAX: u32 = 5;
+
+    /// Whether answers with this status of HTTP are among them.
+    pub fn has_status(&self, status: u16) -> bool {
+        self.statuses.contains(&status)
+    }
+
+    /// Whether answers with this status of gRPC are, as it stands in `grpc-status`.
+    pub fn has_grpc_status(&self, value: &[u8]) -> bool {
+        let text = std::str::from_utf8(value).ok();
+        let bit = text.and_then(|text| text.parse().ok()).and_then(|status| 1_u32.checked_shl(status));
+        bit.is_some_and(|bit| self.grpc & bit != 0)
+    }
 }
 
 /// Active health checks.

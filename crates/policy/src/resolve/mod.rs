@@ -15,6 +15,7 @@ mod names;
 mod pages;
 mod path;
 mod pools;
+mod retries;
 mod route_names;
 mod routes;
 mod server_tls;

@@ -1,7 +1,7 @@
 //! Pools and their servers.
 
 use super::together::Place;
-use super::{PoolNames, general, health, server_tls, sticky};
+use super::{PoolNames, general, health, retries, server_tls, sticky};
 use crate::file::decode::{Field, Problems};
 use crate::file::raw;
 use crate::file::tree::At;
@@ -64,6 +64,7 @@ fn pool(name: &At<String>, own: &At<raw::Pool>, timeouts: Timeouts, problems: &m
         protocol,
         tls,
         timeouts: general::pool_timeouts(&own.timeouts, timeouts),
+        retries: own.retries.given().and_then(|own| retries::resolve(own, problems)),
         at: name.at,
     }
 }

@@ -25,6 +25,8 @@ pub enum Endpoint {
     Drip(usize, Duration),
     /// `/status/N`: that status. Reads no body that waits for a 100.
     Status(u16),
+    /// `/status-at/N/NAME`: the same at the origin of that name, the body read in any case; others report.
+    StatusAt(u16, String),
     /// `/echo`: the body comes back while it is coming in, framed as it came, and so do its trailers.
     Echo,
     /// `/early`: answers before the body is read, then reads it.
@@ -50,6 +52,8 @@ pub enum Endpoint {
     Leave,
     /// `/grpc/N`: an answer of gRPC that is only trailers, with status N: a head with `grpc-status` and no body.
     Grpc(u32),
+    /// `/grpc-at/N/NAME`: the same at the origin of that name; others report.
+    GrpcAt(u32, String),
     /// `/hints`: a 103 before the report.
     Hints,
     /// `/upgrade`: 101, and from then on every byte comes back. A WebSocket's key is answered, and the first of its
@@ -94,6 +98,7 @@ impl Endpoint {
             ["slow", time] => Endpoint::Slow(millis(time)?),
             ["drip", bytes, time] => Endpoint::Drip(number(bytes)?, millis(time)?),
             ["status", status] => Endpoint::Status(status.parse().ok()?),
+            ["status-at", status, name] => Endpoint::StatusAt(status.parse().ok()?, name.to_owned()),
             ["echo"] => Endpoint::Echo,
             ["early"] => Endpoint::Early,
             ["early-stop"] => Endpoint::EarlyStop,
@@ -105,6 +110,7 @@ impl Endpoint {
             ["unseen-once", key] => Endpoint::UnseenOnce(key.to_owned()),
             ["leave"] => Endpoint::Leave,
             ["grpc", status] => Endpoint::Grpc(status.parse().ok()?),
+            ["grpc-at", status, name] => Endpoint::GrpcAt(status.parse().ok()?, name.to_owned()),
             ["hints"] => Endpoint::Hints,
             ["upgrade"] => Endpoint::Upgrade,
             ["cut", bytes] => Endpoint::Cut(number(bytes)?),

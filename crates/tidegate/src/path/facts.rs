@@ -2,9 +2,9 @@
 
 use crate::error::ProxyError;
 use crate::http::h1::{Active, Client};
-use crate::state::Sessions;
-use policy::decide::{Decided, Fields, Forward, Origin, Pick, Request, Rules};
-use policy::model::{Bounds, ListenerId, OwnTimeouts, Policy, PoolId, Timeouts};
+use crate::worker::Worker;
+use policy::decide::{Decided, Excluded, Fields, Forward, Origin, Pick, Request};
+use policy::model::{Bounds, ListenerId, OwnTimeouts, Policy, PoolId, Retries, Timeouts};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use wire::grpc_web::ContentType;
 use wire::h1::{Field, Known, Method, TargetForm};
@@ -92,6 +92,23 @@ impl<'a> Facts<'a> {
             listener: Some(ListenerId(self.listener)),
         }
     }
+
+    /// Chooses a server among those that were not tried.
+    pub fn pick(
+        &self,
+        worker: &Worker,
+        decided: &Decided<'_>,
+        target: &Forward<'_>,
+        tried: &Excluded,
+    ) -> Option<Pick> {
+        let Worker { rules, pools, sessions, .. } = worker;
+        let mut dice = worker.dice.borrow_mut();
+        let pick = rules.pick(target, &self.request(), decided, tried, &**pools, &mut dice, &mut ())?;
+        // Before the server hears of the request: so that parallel ones of the same session follow. The lock is that of
+        // one shard, and only where the session's place is new.
+        let Some(key) = rules.reservation(target, pick) else { return Some(pick) };
+        sessions.change(key, |places| rules.reserve(target, pick, tried, &**pools, places)).or(Some(pick))
+    }
 }
 
 /// The time, in seconds since 1970; for cookies of ours alone.
@@ -129,26 +146,28 @@ pub fn uses_grpc_web(policy: &Policy, decided: &Decided<'_>) -> bool {
     place.is_some_and(|(site, route)| policy.sites[site.0].routes[route.0].grpc_web)
 }
 
-/// When the client of a call of gRPC or gRPC-Web gives up, from the request's start on.
-pub fn grpc_deadline(active: &Active) -> Option<Duration> {
+/// Whether it is a call of gRPC or gRPC-Web.
+pub fn is_grpc_call(active: &Active) -> bool {
     let Active { head, input, .. } = active;
     // All calls are POSTs; other requests are not looked at.
-    if head.method != Method::Post {
+    head.method == Method::Post
+        && head.known(Known::ContentType).map(|field| field.value.of(input)).is_some_and(|content_type| {
+            wire::grpc::is_grpc(content_type) || ContentType::of(content_type).is_some()
+        })
+}
+
+/// When the client of a call of gRPC or gRPC-Web gives up, from the request's start on.
+pub fn grpc_deadline(active: &Active) -> Option<Duration> {
+    if !is_grpc_call(active) {
         return None;
     }
-    let content_type = head.known(Known::ContentType)?.value.of(input);
-    if !wire::grpc::is_grpc(content_type) && ContentType::of(content_type).is_none() {
-        return None;
-    }
-    head.values(input, "grpc-timeout").next().and_then(wire::grpc::timeout)
+    active.head.values(&active.input, "grpc-timeout").next().and_then(wire::grpc::timeout)
 }
 
 /// What the rules make of an answer's head.
 pub struct AnswerHook<'a> {
-    /// The rules.
-    pub rules: &'a Rules,
-    /// Where records are kept.
-    pub sessions: &'a Sessions,
+    /// The rules, the state of servers, and where records are kept.
+    pub worker: &'a Worker,
     /// Who asked.
     pub origin: Origin,
     /// Through which listener.
@@ -159,6 +178,10 @@ pub struct AnswerHook<'a> {
     pub forward: &'a Forward<'a>,
     /// The server.
     pub pick: Pick,
+    /// Answers after which another server is tried; `None` where it is not, or not once more.
+    pub retries: Option<&'a Retries>,
+    /// Servers that were tried before this one.
+    pub tried: &'a Excluded,
 }
 
 impl AnswerHook<'_> {
@@ -170,14 +193,22 @@ impl AnswerHook<'_> {
         let facts = Facts::of(self.origin, self.listener, active);
         let fields = HeadFields::new(&active.response.fields, answer);
         let effects =
-            self.rules.on_response(&facts.request(), self.decided, self.forward, self.pick, &fields);
+            self.worker.rules.on_response(&facts.request(), self.decided, self.forward, self.pick, &fields);
         if let Some(cookie) = effects.set_cookie {
             lines.extend_from_slice(b"Set-Cookie: ");
             lines.extend_from_slice(cookie.as_bytes());
             lines.extend_from_slice(b"\r\n");
         }
         if let Some((key, place)) = effects.remember {
-            self.sessions.change(key, |places| places.set(place));
+            self.worker.sessions.change(key, |places| places.set(place));
         }
+    }
+
+    /// A server that has not been tried, if one is left.
+    pub fn another_server(&self, active: &Active) -> Option<Pick> {
+        // Copied only when an answer is to be passed over.
+        let mut tried = self.tried.clone();
+        tried.add(self.pick.pool, self.pick.server);
+        Facts::of(self.origin, self.listener, active).pick(self.worker, self.decided, self.forward, &tried)
     }
 }

@@ -19,6 +19,7 @@ mod limits;
 mod pairings;
 mod process;
 mod races;
+mod retries;
 mod routing;
 mod server_gone;
 mod sessions;

@@ -46,7 +46,7 @@ pub fn request(
         Known::Host | Known::TransferEncoding => true,
         // What a tunnel carries has no length.
         Known::ContentLength => extended,
-        Known::Other if extended => field.name.of(text).eq_ignore_ascii_case(b"sec-websocket-key"),
+        Known::Other if extended && field.name.of(text).eq_ignore_ascii_case(b"sec-websocket-key") => true,
         _ => field.hop,
     })?;
     Ok(request)
@@ -92,7 +92,7 @@ pub fn response(head: &ResponseHead, text: &Bytes) -> Result<Response<()>, TextE
     *response.headers_mut() = fields(&head.fields, text, |field| match field.known {
         Known::TransferEncoding => true,
         Known::ContentLength => switches,
-        Known::Other if switches => field.name.of(text).eq_ignore_ascii_case(b"sec-websocket-accept"),
+        Known::Other if switches && field.name.of(text).eq_ignore_ascii_case(b"sec-websocket-accept") => true,
         _ => field.hop,
     })?;
     Ok(response)

@@ -134,6 +134,15 @@ fn extended_connect_is_a_handshake() {
     refused(&head, Asked { protocol: Some("connect-udp"), ..asked }, HeadError::Protocol);
 }
 
+/// The first bytes of the tunnel would be taken for a body.
+#[test]
+fn a_handshake_has_no_length() {
+    let asked = Asked { has_body: true, protocol: Some("websocket"), websocket_key: b"KEY" };
+    let head = parts("CONNECT", "https://a/chat", &[("content-length", "5")]);
+    let (text, parsed) = text(&head, asked).unwrap();
+    assert!(!text.contains("content-length") && parsed.framing == Framing::None, "{text}");
+}
+
 fn headers(fields: &[(&'static str, &'static str)]) -> HeaderMap {
     let pairs =
         fields.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
@@ -215,6 +224,20 @@ fn answers_for_clients() {
     let answer = response(&head, &Bytes::copy_from_slice(text.as_bytes())).unwrap();
     assert_eq!(answer.headers().get_all("set-cookie").iter().collect::<Vec<_>>(), ["a", "b"]);
     assert_eq!(answer.headers().len(), 2);
+}
+
+#[test]
+fn a_tunnel_carries_no_field_for_one_hop() {
+    let tunnel = to_server(
+        "GET / HTTP/1.1\r\nHost: h\r\nConnection: upgrade, x-hop\r\nUpgrade: websocket\r\nX-Hop: 1\r\n\r\n",
+        true,
+    );
+    assert!(tunnel.unwrap().headers().is_empty());
+    let text = "HTTP/1.1 101 S\r\nConnection: upgrade, x-hop\r\nUpgrade: websocket\r\nX-Hop: 1\r\n\r\n";
+    let mut head = ResponseHead::new();
+    assert!(head.parse(text.as_bytes(), LIMITS, Method::Get).unwrap());
+    let answer = response(&head, &Bytes::copy_from_slice(text.as_bytes())).unwrap();
+    assert_eq!((answer.status().as_u16(), answer.headers().len()), (200, 0));
 }
 
 #[test]

@@ -90,8 +90,8 @@ pub fn write_request(
                 crumbs = true;
                 continue;
             }
-            header::CONTENT_LENGTH => length = true,
             _ if extended && is_handshake(name) => continue,
+            header::CONTENT_LENGTH => length = true,
             _ => {}
         }
         out.line(name.as_str().as_bytes(), value.as_bytes())?;

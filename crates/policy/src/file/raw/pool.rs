@@ -1,6 +1,6 @@
 //! Pools, servers, health checks, persistence.
 
-use super::{PoolProtocol, PoolTimeouts, ServerTls, is_name, read_as_map, record, shape_of};
+use super::{PoolProtocol, PoolTimeouts, Retries, ServerTls, is_name, read_as_map, record, shape_of};
 use crate::expression;
 use crate::file::decode::{Decode, Field, Names, OneOrMore, Problems, broken_record, record as read_record};
 use crate::file::scalar::{Count, Port, Scalar, StatusRange, Time, Weight, Wrong};
@@ -32,6 +32,8 @@ record! {
         tls: ServerTls,
         /// Times towards the servers.
         timeouts: PoolTimeouts,
+        /// Answers after which another server is tried. Default: none.
+        retries: Retries,
     }
 }
 read_as_map!(Pool);

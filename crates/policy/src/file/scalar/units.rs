@@ -1,7 +1,7 @@
 //! Scalars with a unit: times, sizes, shares, statuses.
 
 use super::{Scalar, Wrong, digits, shortened, whole};
-use crate::model::Bounds;
+use crate::model::{Bounds, Retries};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -168,6 +168,23 @@ impl Scalar for StreamCount {
 
     fn schema() -> Value {
         whole(1, Bounds::STREAMS_MAX.into())
+    }
+}
+
+/// How many more attempts a request gets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RetryCount(pub u32);
+
+impl Scalar for RetryCount {
+    const EXPECTED: &'static str = "a whole number from 1 to 5";
+
+    fn parse(text: &str, _plain: bool) -> Result<Self, Wrong> {
+        let allowed = |count: &u32| (1..=Retries::MAX).contains(count);
+        digits(text).filter(allowed).map(RetryCount).ok_or_else(Wrong::default)
+    }
+
+    fn schema() -> Value {
+        whole(1, Retries::MAX.into())
     }
 }
 

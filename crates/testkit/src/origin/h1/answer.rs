@@ -66,10 +66,11 @@ impl Connection<'_> {
                 self.idle_for(FOREVER).await?;
                 Ok(Then::Reset)
             }
-            Endpoint::Grpc(status) => {
-                let lines = format!("Content-Type: application/grpc\r\nGrpc-Status: {status}\r\n");
-                self.whole(request, 200, &lines, b"").await
+            Endpoint::StatusAt(status, name) if name == self.shared.name => {
+                self.whole(request, status, "", format!("status {status}\n").as_bytes()).await
             }
+            Endpoint::Grpc(status) => self.grpc(request, status).await,
+            Endpoint::GrpcAt(status, name) if name == self.shared.name => self.grpc(request, status).await,
             Endpoint::Health => self.whole(request, 200, "", b"ok\n").await,
             Endpoint::Size(bytes) => self.sized(request, bytes).await,
             Endpoint::Chunked(count, bytes) => self.chunked(request, count, bytes).await,
@@ -182,6 +183,11 @@ impl Connection<'_> {
             self.read_body(&mut request).await?;
         }
         self.whole(&request, status, "", format!("status {status}\n").as_bytes()).await
+    }
+
+    async fn grpc(&mut self, request: &Request, status: u32) -> io::Result<Then> {
+        let lines = format!("Content-Type: application/grpc\r\nGrpc-Status: {status}\r\n");
+        self.whole(request, 200, &lines, b"").await
     }
 
     async fn sized(&mut self, request: &Request, bytes: usize) -> io::Result<Then> {

@@ -84,11 +84,11 @@ impl Request {
                 self.tell(&[]).await
             }
             Endpoint::Health => self.whole(200, &[], "ok\n").await,
-            Endpoint::Grpc(status) => {
-                let status = status.to_string();
-                let fields = [("content-type", "application/grpc"), ("grpc-status", &status)];
-                self.head(200, &fields, true).map(drop)
+            Endpoint::StatusAt(status, name) if name == self.shared.name => {
+                self.whole(status, &[], &format!("status {status}\n")).await
             }
+            Endpoint::Grpc(status) => self.grpc(status),
+            Endpoint::GrpcAt(status, name) if name == self.shared.name => self.grpc(status),
             Endpoint::Size(bytes) => self.sized(bytes).await,
             Endpoint::Close(bytes) => self.unsized_body(bytes).await,
             Endpoint::Chunked(count, bytes) => self.chunked(count, bytes).await,
@@ -189,6 +189,12 @@ impl Request {
         let is_all = self.is_head() || body.is_empty();
         let mut send = self.head(status, &fields, is_all)?;
         if is_all { Ok(()) } else { send_all(&mut send, body.to_owned().into(), true).await }
+    }
+
+    fn grpc(&mut self, status: u32) -> Result<(), Error> {
+        let status = status.to_string();
+        let fields = [("content-type", "application/grpc"), ("grpc-status", &status)];
+        self.head(200, &fields, true).map(drop)
     }
 
     async fn sized(&mut self, bytes: usize) -> Result<(), Error> {

@@ -3,6 +3,7 @@
 use rustls::{AlertDescription, CertificateError};
 use std::fmt;
 use std::io;
+use wire::grpc::STATUS_NAMES;
 use wire::h1::HeadError;
 
 /// Why a check failed.
@@ -34,27 +35,6 @@ pub enum Reason {
     NotServing(u64),
 }
 
-/// What gRPC calls its statuses, from 0 on.
-const GRPC_STATUSES: [&str; 17] = [
-    "OK",
-    "CANCELLED",
-    "UNKNOWN",
-    "INVALID_ARGUMENT",
-    "DEADLINE_EXCEEDED",
-    "NOT_FOUND",
-    "ALREADY_EXISTS",
-    "PERMISSION_DENIED",
-    "RESOURCE_EXHAUSTED",
-    "FAILED_PRECONDITION",
-    "ABORTED",
-    "OUT_OF_RANGE",
-    "UNIMPLEMENTED",
-    "INTERNAL",
-    "UNAVAILABLE",
-    "DATA_LOSS",
-    "UNAUTHENTICATED",
-];
-
 /// States of a service, from 0 on (`grpc.health.v1.HealthCheckResponse.ServingStatus`).
 const SERVING_STATUSES: [&str; 4] = ["UNKNOWN", "SERVING", "NOT_SERVING", "SERVICE_UNKNOWN"];
 
@@ -82,7 +62,7 @@ impl fmt::Display for Reason {
             Reason::Status(status) => write!(formatter, "status {status}"),
             Reason::NotGrpc => write!(formatter, "the answer is none of gRPC"),
             Reason::GrpcStatus(status, message) => {
-                write!(formatter, "grpc-status {status} {}", name(GRPC_STATUSES, u64::from(*status)))?;
+                write!(formatter, "grpc-status {status} {}", name(STATUS_NAMES, u64::from(*status)))?;
                 if message.is_empty() { Ok(()) } else { write!(formatter, ": {message}") }
             }
             Reason::NotServing(state) => write!(formatter, "{}", name(SERVING_STATUSES, *state)),

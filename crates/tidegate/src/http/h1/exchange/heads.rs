@@ -57,6 +57,10 @@ impl Exchange<'_> {
             // RFC 8441 section 5: to the client this would be a tunnel, and the server has not made one.
             return Err(ProxyError::NoTunnel);
         }
+        self.instead = self.server_instead();
+        if self.instead.is_some() {
+            return Err(ProxyError::AnswerPassedOver);
+        }
         let response = &self.active.response;
         let old_client = self.active.head.version == Version::Http10;
         let (framing, mode) = match response.framing {

@@ -12,6 +12,7 @@
 
 mod download;
 mod heads;
+mod retry;
 mod upload;
 
 use super::body::FirstBody;
@@ -22,6 +23,7 @@ use crate::http::stream::Stream;
 use crate::path::facts::AnswerHook;
 use crate::worker::{Buffer, Worker};
 use download::Download;
+use policy::decide::Pick;
 use policy::model::{Bounds, Timeouts};
 use std::ops::Range;
 use std::task::{Context, Poll};
@@ -78,8 +80,18 @@ pub struct Failure {
     pub lost: bool,
     /// The server itself has said that nothing of it was acted upon.
     pub unprocessed: bool,
+    /// The server to try instead, because of the answer that came.
+    pub instead: Option<Instead>,
     /// The client would take a plain close for the end of the answer.
     pub looks_complete: bool,
+}
+
+/// What becomes of a request whose answer is not passed on.
+pub struct Instead {
+    /// The server that is tried next.
+    pub pick: Pick,
+    /// Whether the connection may serve again: the answer was here to its end.
+    pub reusable: bool,
 }
 
 /// What is counted on the way.
@@ -110,6 +122,8 @@ pub struct Exchange<'a> {
     /// The time for the answer's head is running. It runs once: were it set anew for each byte or interim answer, a
     /// server could hold a request for ever.
     awaiting_head: bool,
+    /// The server to try instead of passing on the answer.
+    instead: Option<Pick>,
 }
 
 impl<'a> Exchange<'a> {
@@ -146,6 +160,7 @@ impl<'a> Exchange<'a> {
             keep_alive,
             moved: true,
             awaiting_head: false,
+            instead: None,
         }
     }
 
@@ -252,13 +267,15 @@ impl<'a> Exchange<'a> {
         let error = if by_server && self.is_out_of_time() { ProxyError::TotalTimeout } else { error };
         let unheard = matches!(error, ProxyError::ServerClosed) && !self.download.heard;
         let unprocessed = unheard && self.upload.at_hand && self.server.is_unprocessed();
-        let replayable = unprocessed || (unheard && self.upload.is_harmless(self.active.head.method));
+        let harmless = unheard && self.upload.is_harmless(self.active.head.method);
+        let replayable = unprocessed || harmless || self.instead.is_some();
         Failure {
             body: replayable.then(|| self.upload.first_body()),
             // A part of an interim answer cannot be taken back either.
             answered: self.download.answered || self.download.head_sent > 0,
             unprocessed,
             lost: self.server.is_lost(),
+            instead: self.instead.map(|pick| Instead { pick, reusable: self.is_answer_whole() }),
             looks_complete: self.download.answered && self.ends_by_closing(),
             error,
         }
