@@ -8,6 +8,7 @@ pub mod facts;
 mod log;
 mod request_id;
 mod respond;
+mod tries;
 
 pub use request_id::RequestIds;
 
@@ -28,22 +29,7 @@ use std::future::poll_fn;
 use std::ops::Range;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
-
-/// Attempts for one request at most, those aside that failed at once and before anything was sent: of these there may
-/// be one for each server.
-const ATTEMPTS_MAX: u32 = 3;
-
-/// A connect that failed within that long failed at once. A server that is refused, or that no route leads to, is found
-/// out in a round trip; a neighbour that does not answer to its address takes seconds.
-const AT_ONCE: Duration = Duration::from_millis(500);
-
-/// Kept connections that may turn out to be closed before a request gives up. After the first one all others to that
-/// server are thrown away, so more than one means that several servers have gone at once.
-const STALE_MAX: u32 = 3;
-
-/// Attempts that servers say they have not looked at. A server that takes a few requests on each connection and then
-/// leaves may say so to a request among many several times.
-const UNPROCESSED_MAX: u32 = 30;
+use tries::{Again, Tries};
 
 /// What becomes of the client's connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,19 +140,6 @@ fn decide<'p>(
     }
 }
 
-/// Why an attempt did no harm.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Again {
-    /// The server itself has said that it did not look at the request: it leaves the connection, or has enough streams.
-    Unprocessed,
-    /// A kept connection was closed meanwhile.
-    Stale,
-    /// It failed, but may be done twice.
-    Failed,
-    /// It was answered, but in a way that this other server may do better than.
-    PassedOver { instead: Pick },
-}
-
 /// How one attempt to have a request answered went.
 enum Attempt {
     /// It is over, well or not.
@@ -203,36 +176,6 @@ struct Route<'a> {
     grpc_web: bool,
 }
 
-/// What was tried for a request.
-#[derive(Default)]
-struct Tries {
-    /// Servers that are not tried again.
-    excluded: Excluded,
-    /// Attempts.
-    count: u32,
-    /// Of these, the ones that count against [`ATTEMPTS_MAX`].
-    costly: u32,
-    /// Of these, the ones over kept connections that were closed meanwhile.
-    stale: u32,
-    /// Of these, the ones that servers have not looked at.
-    unprocessed: u32,
-    /// Of these, the ones whose answers were passed over.
-    passed_over: u32,
-    /// When the last one failed, from the request's start on; the next one begins then.
-    last_failed: Duration,
-}
-
-impl Tries {
-    /// No connection to that server came about, `now` after the request's start. Nothing was sent, so this costs nothing
-    /// but time.
-    fn not_connected(&mut self, pick: Pick, error: &ProxyError, now: Duration) {
-        let at_once = matches!(error, ProxyError::Connect(_)) && now - self.last_failed < AT_ONCE;
-        self.costly += u32::from(!at_once);
-        self.excluded.add(pick.pool, pick.server);
-        self.last_failed = now;
-    }
-}
-
 /// Sends the request to a server of the pool, to another where that does no harm, and relays the answer.
 async fn forward(
     worker: &Rc<Worker>,
@@ -256,7 +199,7 @@ async fn forward(
     let mut tries = Tries::default();
     let mut last = (ProxyError::NoServerUp, None);
     let mut next = None;
-    while tries.costly < ATTEMPTS_MAX {
+    while tries.may_go_on() {
         let picked = next.take().or_else(|| route.pick(client, active, request, &tries.excluded));
         let Some(pick) = picked else { break };
         request.retries = tries.count;
@@ -290,26 +233,7 @@ async fn forward(
             Attempt::Done(after) => return after,
             Attempt::Again { error, body: at_hand, kind } => {
                 body = at_hand;
-                match kind {
-                    // Neither says anything about the server, but about the other connections to it that are kept.
-                    Again::Stale if tries.stale < STALE_MAX => {
-                        tries.stale += 1;
-                        worker.idle.clear(worker.server_number(pick));
-                    }
-                    Again::Unprocessed if tries.unprocessed < UNPROCESSED_MAX => {
-                        tries.unprocessed += 1;
-                        pause(tries.unprocessed).await;
-                    }
-                    Again::PassedOver { instead } => {
-                        tries.passed_over += 1;
-                        tries.excluded.add(pick.pool, pick.server);
-                        next = Some(instead);
-                    }
-                    _ => {
-                        tries.costly += 1;
-                        tries.excluded.add(pick.pool, pick.server);
-                    }
-                }
+                next = tries.again(worker, pick, kind).await;
                 tries.last_failed = request.started.elapsed();
                 last = (error, Some(pick.into()));
             }
@@ -317,15 +241,6 @@ async fn forward(
     }
     let (error, server) = last;
     respond::failure(worker, client, active, request, Some(decided), server, &error).await
-}
-
-/// A server that has had enough is given a moment, longer each time.
-async fn pause(unprocessed: u32) {
-    const FREE: u32 = 3;
-    match unprocessed.checked_sub(FREE) {
-        None | Some(0) => tokio::task::yield_now().await,
-        Some(more) => tokio::time::sleep(Duration::from_millis(1 << more.min(5))).await,
-    }
 }
 
 impl Route<'_> {
@@ -508,38 +423,5 @@ impl Route<'_> {
 
     fn log(&self, client: &Client, active: &Active, request: &Request, pick: Pick, reason: Option<Reason>) {
         log::write(self.worker, client, active, request, Some(self.decided), Some(pick.into()), reason);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use policy::model::PoolId;
-    use std::io::{Error, ErrorKind};
-
-    #[test]
-    fn only_what_costs_time_counts_against_the_attempts() {
-        let refused = || ProxyError::Connect(Error::from(ErrorKind::ConnectionRefused));
-        let unreachable = || ProxyError::Connect(Error::from(ErrorKind::HostUnreachable));
-        let mut tries = Tries::default();
-        // In milliseconds from the request's start on: what failed then, and what it adds to.
-        for (server, (now, error, costly)) in [
-            (1, refused(), 0),
-            (2, refused(), 0),
-            (3, unreachable(), 0),
-            (3003, unreachable(), 1),
-            (3004, refused(), 1),
-            (8004, ProxyError::ConnectTimeout, 2),
-            (8005, refused(), 2),
-            (8006, ProxyError::Exhausted, 3),
-        ]
-        .into_iter()
-        .enumerate()
-        {
-            let pick = Pick { pool: PoolId(0), server, moved: false };
-            tries.not_connected(pick, &error, Duration::from_millis(now));
-            assert_eq!(tries.costly, costly, "{now} ms: {error}");
-            assert!(tries.excluded.contains(pick.pool, server));
-        }
     }
 }
