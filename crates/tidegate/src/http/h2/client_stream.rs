@@ -20,8 +20,8 @@ const LIMITS: HeadLimits = HeadLimits { bytes: u32::MAX, fields: FIELDS_MAX as u
 /// them. Within bounds: a small answer is to be read at once.
 const UNTAKEN: usize = 128 * 1024;
 /// What all of them may have given to the codec before it finds that the socket takes no more.
-const UNWRITTEN: usize = 256 * 1024;
-const READ_MIN: usize = 2 * 1024;
+const UNWRITTEN: usize = 128 * 1024;
+const READ_MIN: usize = 1024 + 256;
 const FIRST_READ_MIN: usize = 1024 + 256;
 const FIRST_READ_MAX: usize = 16 * 1024;
 

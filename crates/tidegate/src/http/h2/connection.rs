@@ -27,7 +27,7 @@ use wire::h1::{HeadError, HeadLimits, Method};
 use wire::h2::{Asked, RequestText};
 
 /// What a client may send on one stream before it is read.
-const STREAM_WINDOW: u32 = 64 * 1024;
+const STREAM_WINDOW: u32 = 128 * 1024;
 
 /// On all streams together: the most that requests which nobody reads hold in memory.
 const CONNECTION_WINDOW: u32 = 1024 * 1024;

@@ -43,11 +43,11 @@ struct Shared {
 
 /// So many bytes are read in one turn: the codec bounds small frames that nobody has read, and nobody can have while it
 /// reads on.
-const TURN_BYTES: usize = 16 * 1024;
+const TURN_BYTES: usize = 8 * 1024;
 
 /// So much content is given to the codec before it has its turn to write: else many requests could give it much before
 /// anybody knows whether the socket takes it.
-const GIVEN_BYTES_MAX: usize = 128 * 1024;
+const GIVEN_BYTES_MAX: usize = 64 * 1024;
 
 /// So many requests are told at a time that the socket takes more; with all of them at once it would be full again before
 /// the last one had its turn.
