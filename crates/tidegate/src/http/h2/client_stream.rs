@@ -21,8 +21,8 @@ const LIMITS: HeadLimits = HeadLimits { bytes: u32::MAX, fields: FIELDS_MAX as u
 const UNTAKEN: usize = 128 * 1024;
 /// What all of them may have given to the codec before it finds that the socket takes no more.
 const UNWRITTEN: usize = 128 * 1024;
-const READ_MIN: usize = 1024 + 256;
-const FIRST_READ_MIN: usize = 1024 + 256;
+const READ_MIN: usize = 1024;
+const FIRST_READ_MIN: usize = 1024;
 const FIRST_READ_MAX: usize = 16 * 1024;
 
 /// One request of an HTTP/2 client: its body is read, its answer written.

@@ -14,7 +14,7 @@ use std::task::{Context, Poll, Waker, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// So many bytes are written at once; more than that wait in the codec.
-const COLLECTED_MAX: usize = 64 * 1024;
+const COLLECTED_MAX: usize = 32 * 1024;
 
 /// From this size on copying costs more than a call of its own.
 const DIRECT_MIN: usize = 16 * 1024;
@@ -47,7 +47,7 @@ const TURN_BYTES: usize = 8 * 1024;
 
 /// So much content is given to the codec before it has its turn to write: else many requests could give it much before
 /// anybody knows whether the socket takes it.
-const GIVEN_BYTES_MAX: usize = 64 * 1024;
+const GIVEN_BYTES_MAX: usize = 32 * 1024;
 
 /// So many requests are told at a time that the socket takes more; with all of them at once it would be full again before
 /// the last one had its turn.
