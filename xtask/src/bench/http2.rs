@@ -6,8 +6,8 @@
 use super::floods::{Kind, kinds};
 use super::measure::{median, processor_time};
 use super::save;
-use super::subject::{Folder, start_origin};
-use crate::process::{Process, free_address};
+use super::subject::{Folder, family, start_origin};
+use crate::process::free_address;
 use crate::run::{Failure, cargo, command, output, succeed};
 use crate::tools::is_there;
 
@@ -77,21 +77,13 @@ fn rounds(kinds: &[Kind], folder: &Folder, origin: &str, streams: u32) -> Result
         }
         for at in order {
             let (address, process) = &subjects[at];
-            let before = processor_time(&all_of(process)?)?;
+            let before = processor_time(&family(process.id())?)?;
             load(address, streams, REQUESTS)?;
-            let spent = processor_time(&all_of(process)?)? - before;
+            let spent = processor_time(&family(process.id())?)? - before;
             costs[at].push(spent as f64 / 1000.0 / REQUESTS as f64);
         }
     }
     Ok(costs)
-}
-
-/// The process, which may be a supervisor, and its children.
-fn all_of(process: &Process) -> Result<Vec<u32>, Failure> {
-    let own = process.id();
-    let children = std::fs::read_to_string(format!("/proc/{own}/task/{own}/children"));
-    let children = children.map_err(|error| error.to_string())?;
-    Ok(std::iter::once(own).chain(children.split_whitespace().filter_map(|pid| pid.parse().ok())).collect())
 }
 
 fn load(address: &str, streams: u32, requests: u64) -> Result<(), Failure> {

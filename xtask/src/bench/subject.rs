@@ -78,13 +78,18 @@ impl Subject {
     /// # Errors
     /// When it is gone.
     pub fn pids(&self) -> Result<Vec<u32>, Failure> {
-        let own = self.process.id();
-        let path = format!("/proc/{own}/task/{own}/children");
-        let children = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
-        Ok(std::iter::once(own)
-            .chain(children.split_whitespace().filter_map(|pid| pid.parse().ok()))
-            .collect())
+        family(self.process.id())
     }
+}
+
+/// A process and its children.
+///
+/// # Errors
+/// When it is gone.
+pub(super) fn family(own: u32) -> Result<Vec<u32>, Failure> {
+    let path = format!("/proc/{own}/task/{own}/children");
+    let children = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+    Ok(std::iter::once(own).chain(children.split_whitespace().filter_map(|pid| pid.parse().ok())).collect())
 }
 
 /// Starts the cheapest origin on core 1; its address.

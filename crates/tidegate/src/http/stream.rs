@@ -1,6 +1,7 @@
 //! A connection as a stream of plain bytes, whether TLS lies below, or a stream of a later version of HTTP.
 
 use super::h2::Translated;
+use crate::tls::ALPN_H2;
 use crate::worker::BUFFER_BYTES;
 use http::HeaderMap;
 use std::io::{self, IoSlice};
@@ -33,7 +34,7 @@ impl Stream {
     /// Whether ALPN has chosen HTTP/2 (RFC 7301); `None` without TLS, or where the other side knows no ALPN.
     pub fn agreed_on_h2(&self) -> Option<bool> {
         match self {
-            Stream::Tls(stream) => stream.get_ref().1.alpn_protocol().map(|chosen| chosen == b"h2"),
+            Stream::Tls(stream) => stream.get_ref().1.alpn_protocol().map(|chosen| chosen == ALPN_H2),
             _ => None,
         }
     }

@@ -66,7 +66,7 @@ async fn permit(worker: &Worker) -> ClientPermit {
             return permit;
         }
         // A client that is there is worth more than a connection that is kept for one.
-        if !worker.idle.evict_one() {
+        if !worker.evict_one() {
             worker.note_pause();
             tokio::time::sleep(PAUSE).await;
         }

@@ -82,7 +82,7 @@ async fn open_in_time(
         match opened.await {
             Ok(stream) => return Ok((stream, worker.descriptors.server_permit())),
             Err(ProxyError::Connect(error)) if is_exhausted(&error) => {
-                if !worker.idle.evict_one() && !worker.shared.evict_one() {
+                if !worker.evict_one() {
                     tokio::time::sleep(DESCRIPTOR_WAIT).await;
                 }
                 if Instant::now() >= end {

@@ -199,6 +199,11 @@ impl Worker {
         tracing::warn!(reason, peer = %peer.ip(), unsaid, "a connection of HTTP/2 was closed for its frames");
     }
 
+    /// Closes a connection to a server that nobody uses, because descriptors have run out; whether there was one.
+    pub fn evict_one(&self) -> bool {
+        self.idle.evict_one() || self.shared.evict_one()
+    }
+
     /// Storage for the requests of one connection.
     pub fn take_active(&self) -> Box<Active> {
         let kept = self.actives.borrow_mut().pop();
@@ -349,7 +354,7 @@ async fn tick(worker: Rc<Worker>) {
         worker.wheel.advance();
         worker.publish_load(0);
         // Another worker may be the one that wants to accept.
-        while worker.descriptors.are_short() && (worker.idle.evict_one() || worker.shared.evict_one()) {}
+        while worker.descriptors.are_short() && worker.evict_one() {}
         round = round.wrapping_add(1);
         if round.is_multiple_of(FLUSH_ROUNDS)
             && let Some(log) = &worker.log

@@ -3,7 +3,7 @@
 use super::io::Wire;
 use super::sink::Sink;
 use super::source::{Shape, Source};
-use super::{Translated, accept_key, into_io};
+use super::{LIMITS, Translated, accept_key, into_io};
 use bytes::Bytes;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream};
@@ -11,10 +11,7 @@ use http::HeaderMap;
 use std::cell::RefCell;
 use std::io;
 use std::task::{Context, Poll, ready};
-use wire::h1::{FIELDS_MAX, Framing, HeadLimits, Method, ResponseHead};
-
-/// What we have written ourselves is as long as it is.
-const LIMITS: HeadLimits = HeadLimits { bytes: u32::MAX, fields: FIELDS_MAX as u16 };
+use wire::h1::{Framing, Method, ResponseHead};
 
 /// The first parts of answers that a connection's requests may hold together, before it shows whether the client takes
 /// them. Within bounds: a small answer is to be read at once.

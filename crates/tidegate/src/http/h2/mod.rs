@@ -18,6 +18,10 @@ use base64::Engine as _;
 use http::HeaderMap;
 use sha1::{Digest, Sha1};
 use std::task::{Context, Poll};
+use wire::h1::{FIELDS_MAX, HeadLimits};
+
+/// What we have written ourselves is as long as it is.
+const LIMITS: HeadLimits = HeadLimits { bytes: u32::MAX, fields: FIELDS_MAX as u16 };
 
 /// A message exchange of a later version of HTTP that looks like a connection of HTTP/1.1.
 pub trait Translated {

@@ -2,7 +2,7 @@
 
 use super::sink::Sink;
 use super::source::{Shape, Source};
-use super::{Translated, accept_key, into_io};
+use super::{LIMITS, Translated, accept_key, into_io};
 use crate::upstream::shared::Lease;
 use bytes::Bytes;
 use h2::Reason;
@@ -12,10 +12,7 @@ use http::{HeaderMap, Response, StatusCode};
 use std::cell::RefCell;
 use std::io;
 use std::task::{Context, Poll, ready};
-use wire::h1::{FIELDS_MAX, Framing, HeadLimits, Method, RequestHead};
-
-/// What we have written ourselves is as long as it is.
-const LIMITS: HeadLimits = HeadLimits { bytes: u32::MAX, fields: FIELDS_MAX as u16 };
+use wire::h1::{Framing, Method, RequestHead};
 
 thread_local! {
     /// Where heads are read; of no use between two of them.
