@@ -221,7 +221,7 @@ async fn forward(
                 last = (error, Some(pick.into()));
                 // A refusal may come without any waiting; between many of them others on this worker have their turn.
                 drop(in_flight);
-                tokio::task::yield_now().await;
+                crate::runtime::yield_now().await;
                 continue;
             }
         };

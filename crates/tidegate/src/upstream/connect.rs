@@ -4,6 +4,7 @@ use super::{Connection, shared};
 use crate::error::ProxyError;
 use crate::http::h2::server_stream::ServerStream;
 use crate::http::stream::Stream;
+use crate::runtime::{TcpStream, sleep};
 use crate::tls::client::agreed_on_h2;
 use crate::worker::{ServerPermit, Timer, Worker};
 use http::uri::Scheme;
@@ -16,7 +17,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 /// How long to wait for a descriptor before trying again.
@@ -83,7 +83,7 @@ async fn open_in_time(
             Ok(stream) => return Ok((stream, worker.descriptors.server_permit())),
             Err(ProxyError::Connect(error)) if is_exhausted(&error) => {
                 if !worker.evict_one() {
-                    tokio::time::sleep(DESCRIPTOR_WAIT).await;
+                    sleep(DESCRIPTOR_WAIT).await;
                 }
                 if Instant::now() >= end {
                     return Err(ProxyError::Exhausted);
@@ -98,8 +98,6 @@ async fn open_in_time(
 async fn open(worker: &Worker, pick: Pick) -> Result<Stream, ProxyError> {
     let pool = &worker.policy().pools[pick.pool.0];
     let tcp = TcpStream::connect(pool.servers[pick.server].address).await.map_err(ProxyError::Connect)?;
-    // A connection without it works too, only slower.
-    let _ = tcp.set_nodelay(true);
     let Some(tls) = worker.server_tls.get(pick.pool) else { return Ok(Stream::Plain(tcp)) };
     let connector = TlsConnector::from(Arc::clone(&tls.config));
     let stream =

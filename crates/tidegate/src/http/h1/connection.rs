@@ -9,12 +9,12 @@ use crate::http::h2;
 use crate::http::stream::Stream;
 use crate::listen::Arrival;
 use crate::path::{self, After};
+use crate::runtime::TcpStream;
 use crate::worker::{DRAIN_FIRST_BYTE, Timer, Worker};
 use std::future::{Future, poll_fn};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
-use tokio::net::TcpStream;
 use wire::h1::HeadLimits;
 
 /// How long a client may go on sending after an early answer, so that it can read that answer.

@@ -182,7 +182,7 @@ impl Serving<'_> {
                     let stream = serve(Rc::clone(self.worker), self.peer, self.wire, request, respond);
                     // Allocation: two a request, for its task. The runtime moves a future about when it takes it up, and
                     // this one is large.
-                    tokio::task::spawn_local(Box::pin(stream));
+                    crate::runtime::spawn(stream);
                 }
                 Poll::Ready(Some(Err(error))) => {
                     match flood_of(&error, self.wire) {
