@@ -223,7 +223,7 @@ impl Reactor {
             it_interval: Timespec::default(),
             it_value: Timespec {
                 tv_sec: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX),
-                tv_nsec: i64::from(duration.subsec_nanos()).into(),
+                tv_nsec: i64::from(duration.subsec_nanos()),
             },
         };
         if let Err(error) = timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &once) {

@@ -126,7 +126,7 @@ fn a_waker_that_outlives_its_task_wakes_nobody() {
 #[test]
 fn other_threads_wake_tasks() {
     let (sender, mut receiver) = tokio::sync::mpsc::channel(1);
-    let (started, waits) = mpsc::channel();
+    let (started, waits) = mpsc::sync_channel(1);
     let other = std::thread::spawn(move || {
         waits.recv().unwrap();
         for number in 0..1000 {
@@ -222,7 +222,7 @@ fn what_does_not_fit_waits_until_the_other_side_reads() {
     const BYTES: usize = 8 << 20;
     run(async {
         let (listener, address) = listener();
-        let (go, waits) = mpsc::channel();
+        let (go, waits) = mpsc::sync_channel(1);
         let client = std::thread::spawn(move || {
             let mut stream = std::net::TcpStream::connect(address).unwrap();
             waits.recv().unwrap();
