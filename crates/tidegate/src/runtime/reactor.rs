@@ -7,7 +7,7 @@ use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
 };
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
@@ -65,20 +65,16 @@ pub struct Source {
 
 /// Who waits for one direction.
 #[derive(Default)]
-struct Waiting(RefCell<Option<Waker>>);
+struct Waiting(Cell<Option<Waker>>);
 
 impl Waiting {
     fn set(&self, cx: &Context<'_>) {
-        let mut waker = self.0.borrow_mut();
-        match &mut *waker {
-            Some(known) if known.will_wake(cx.waker()) => {}
-            other => *other = Some(cx.waker().clone()),
-        }
+        // A copy, as a rule of a number.
+        self.0.set(Some(cx.waker().clone()));
     }
 
     fn wake(&self) {
-        let waker = self.0.borrow_mut().take();
-        if let Some(waker) = waker {
+        if let Some(waker) = self.0.take() {
             waker.wake();
         }
     }

@@ -38,14 +38,17 @@ pub async fn connect(
     certain: bool,
 ) -> Result<Connection, ProxyError> {
     let server = worker.server_number(pick);
-    let end = Instant::now() + timeout;
     let pool = &worker.policy().pools[pick.pool.0];
+    // Most requests find a connection, and do not carry what it takes to make one: the clock is not read, and the rest is
+    // boxed.
     if pool.protocol == Protocol::H2 {
-        let open = || open_in_time(worker, timer, pick, end);
-        // Boxed, for most requests find a connection and do not carry what it takes to make one.
         let (lease, reused) = match worker.shared.take(server) {
             Some(lease) => (lease, true),
-            None => Box::pin(shared::stream(worker, timer, server, end, open)).await?,
+            None => {
+                let end = Instant::now() + timeout;
+                let open = || open_in_time(worker, timer, pick, end);
+                Box::pin(shared::stream(worker, timer, server, end, open)).await?
+            }
         };
         let scheme = if pool.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
         let stream = Stream::Translated(Box::new(ServerStream::new(lease, scheme)));
@@ -56,6 +59,7 @@ pub async fn connect(
             return Ok(kept);
         }
     }
+    let end = Instant::now() + timeout;
     let (stream, permit) = Box::pin(open_in_time(worker, timer, pick, end)).await?;
     Ok(Connection { stream, reused: false, permit: Some(permit) })
 }

@@ -13,7 +13,8 @@ pub use descriptors::{ClientPermit, Descriptors, ServerPermit};
 pub use mailbox::{Given, Mailboxes, Order};
 pub use timer::{TICK, Timer, Wheel};
 
-use crate::http::h1::{Active, connection};
+use crate::http::h1::Active;
+use crate::http::h1::connection::Connection;
 use crate::http::h2::flood::Flood;
 use crate::listen::{self, Arrival};
 use crate::observe::access_log::LogBuffer;
@@ -146,7 +147,7 @@ impl Worker {
 
     /// Begins to serve a connection.
     pub fn serve(self: &Rc<Self>, stream: TcpStream, arrival: Arrival) {
-        runtime::spawn(connection::run(Rc::clone(self), stream, arrival));
+        runtime::spawn(Connection::new(Rc::clone(self), stream, arrival));
         self.publish_load(1);
     }
 
