@@ -1,13 +1,14 @@
 //! Counting by callgrind: runs of a program under load, and the difference between a long and a short one.
 
-use super::program::{Place, Program};
+use super::program::{Place, Program, Start};
 use super::scenario::Scenario;
 use crate::process::{Process, free_address};
-use crate::run::{Failure, command, output, root};
+use crate::run::{Failure, command, output, root, succeed};
 use std::fs::File;
 use std::io::{BufRead, BufReader};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{ChildStdin, Command, Stdio};
+use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// What all runs have in common.
@@ -19,6 +20,9 @@ pub struct Bench {
     /// Starts engines under valgrind.
     pub overseer: PathBuf,
 }
+
+/// How long a program may take to listen: slow under valgrind, and slower with many routes.
+const START_LIMIT: Duration = Duration::from_secs(300);
 
 /// How long a program may take to end, valgrind's account included.
 const END_LIMIT: Duration = Duration::from_secs(60);
@@ -33,7 +37,7 @@ impl Bench {
         std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
         let bench =
             Bench { folder, lockstep: programs.join("lockstep"), overseer: programs.join("overseer") };
-        let (certificate, key) = bench.certificate();
+        let (certificate, key) = (bench.folder.join("certificate"), bench.folder.join("key"));
         let (certificate, key) = (certificate.to_string_lossy(), key.to_string_lossy());
         let mut words = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 -subj /CN=shop.example \
                          -addext subjectAltName=DNS:shop.example -addext basicConstraints=critical,CA:FALSE"
@@ -42,12 +46,18 @@ impl Bench {
         words.extend(["-out", &certificate, "-keyout", &key]);
         let mut openssl = command("openssl", &words);
         openssl.stderr(Stdio::null());
-        crate::run::succeed(openssl)?;
+        succeed(openssl)?;
+        let both = || -> std::io::Result<()> {
+            let both = [std::fs::read(&*certificate)?, std::fs::read(&*key)?].concat();
+            std::fs::write(bench.certificate(), both)
+        };
+        both().map_err(|error| format!("the certificate for TLS: {error}"))?;
         Ok(bench)
     }
 
-    fn certificate(&self) -> (PathBuf, PathBuf) {
-        (self.folder.join("certificate.pem"), self.folder.join("key.pem"))
+    /// The certificate with its key, in one file.
+    fn certificate(&self) -> PathBuf {
+        self.folder.join("certificate.pem")
     }
 
     /// User instructions of one request, as the difference between two runs says.
@@ -93,17 +103,16 @@ impl Bench {
             format!("--callgrind-out-file={}", account.unwrap_or(Path::new("/dev/null")).display()),
             format!("--log-file={}", log.display()),
         ];
-        let (certificate, key) = self.certificate();
-        let place =
-            Place { folder: &folder, address: &address, origin: &origin, certificate: (&certificate, &key) };
+        let certificate = self.certificate();
+        let place = Place { folder: &folder, address: &address, origin: &origin, certificate: &certificate };
         let lockstep = self.lockstep.to_string_lossy();
         let mut server = command(&lockstep, &["origin", scenario.origin, &origin])
             .spawn()
             .map(Process)
             .map_err(|error| error.to_string())?;
         server.serves(&origin)?;
-        let (words, has_input) = program.command(scenario, &place, &self.overseer, &valgrind)?;
-        let running = Running::start(&words, has_input, &address, &folder)?;
+        let start = program.start(scenario, &place, &self.overseer, &valgrind)?;
+        let running = Running::start(&start, &address, &folder)?;
         let certificate = certificate.to_string_lossy();
         let load = ["client", scenario.workload, &address, &requests.to_string(), &certificate];
         let answered = output(command(&lockstep, &load));
@@ -142,31 +151,40 @@ struct Running {
 
 impl Running {
     /// Starts it and waits until it serves.
-    fn start(words: &[String], has_input: bool, address: &str, folder: &Path) -> Result<Running, Failure> {
+    fn start(start: &Start, address: &str, folder: &Path) -> Result<Running, Failure> {
         let path = std::env::var("PATH").unwrap_or_default();
-        let stderr = File::create(folder.join("stderr")).map_err(|error| error.to_string())?;
-        let mut command = Command::new(&words[0]);
+        let file = |name| File::create(folder.join(name)).map_err(|error| error.to_string());
+        let mut command = Command::new(&start.words[0]);
         // nginx and HAProxy lie where ordinary users do not look.
-        command.args(&words[1..]).current_dir(root()).env("PATH", format!("{path}:/usr/sbin")).stderr(stderr);
-        if !has_input {
-            command.stdin(Stdio::null()).stdout(Stdio::null());
-            let child = command.spawn().map_err(|error| format!("{}: {error}", words[0]))?;
-            let mut running = Running { process: Process(child), input: None };
-            running.process.serves(address).map_err(|error| format!("{error}{}", told(folder)))?;
-            return Ok(running);
-        }
-        command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command.spawn().map_err(|error| format!("{}: {error}", words[0]))?;
+        command.args(&start.words[1..]).current_dir(root()).env("PATH", format!("{path}:/usr/sbin"));
+        command.stderr(file("stderr")?);
+        match start.is_ours {
+            true => command.stdin(Stdio::piped()).stdout(Stdio::piped()),
+            false => command.stdin(Stdio::null()).stdout(file("stdout")?),
+        };
+        let mut child = command.spawn().map_err(|error| format!("{}: {error}", start.words[0]))?;
         let (input, stdout) = (child.stdin.take(), child.stdout.take());
-        let running = Running { process: Process(child), input };
-        let mut line = String::new();
-        if let Some(stdout) = stdout {
-            BufReader::new(stdout).read_line(&mut line).map_err(|error| error.to_string())?;
+        let mut running = Running { process: Process(child), input };
+        let serves = match stdout {
+            Some(stdout) => says_ready(stdout),
+            None => running.listens(address),
+        };
+        serves.map(|()| running).map_err(|error| format!("{error}{}", told(folder)))
+    }
+
+    /// Waits until it listens there.
+    fn listens(&mut self, address: &str) -> Result<(), Failure> {
+        let deadline = Instant::now() + START_LIMIT;
+        while TcpStream::connect(address).is_err() {
+            if let Some(status) = self.process.ended() {
+                return Err(format!("it ended with {status}"));
+            }
+            if Instant::now() > deadline {
+                return Err(format!("nothing listens on {address}"));
+            }
+            std::thread::sleep(Duration::from_millis(10));
         }
-        match line.trim() == "ready" {
-            true => Ok(running),
-            false => Err(format!("it did not start{}", told(folder))),
-        }
+        Ok(())
     }
 
     /// Ends it and waits for valgrind's account.
@@ -183,5 +201,28 @@ impl Running {
             }
         }
         Err("it does not end".to_owned())
+    }
+}
+
+/// Waits until a program says so.
+fn says_ready(stdout: ChildStdout) -> Result<(), Failure> {
+    let mut line = String::new();
+    BufReader::new(stdout).read_line(&mut line).map_err(|error| error.to_string())?;
+    match line.trim() == "ready" {
+        true => Ok(()),
+        false => Err("it did not start".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::collected;
+
+    #[test]
+    fn the_count_is_found() {
+        let log = "==7== Events    : Ir\n==7== Collected : 422211504\n==7== \n";
+        assert_eq!(collected(log), Some(422_211_504));
+        assert_eq!(collected("==7== Collected : 0\n"), None);
+        assert_eq!(collected("valgrind: failed to start\n"), None);
     }
 }

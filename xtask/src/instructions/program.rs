@@ -1,9 +1,9 @@
 //! The programs whose instructions are counted, and their configurations: one worker, no access log unless it is asked
-//! for, everything else at its default where that does not get in the way of counting.
+//! for, kept connections to the origin, everything else at its default where that does not get in the way of counting.
 
+use super::peer;
 use super::scenario::{ROUTES, Scenario, Shape};
-use crate::run::Failure;
-use std::fmt::Write;
+use crate::run::{Failure, command, output};
 use std::path::{Path, PathBuf};
 
 /// Whose instructions are counted.
@@ -11,6 +11,10 @@ use std::path::{Path, PathBuf};
 pub enum Program {
     /// The engine of this tidegate.
     Tidegate(PathBuf),
+    /// nginx without its buffering, with large buffers.
+    Nginx,
+    /// HAProxy with large buffers.
+    HaProxy,
 }
 
 /// What a program is to listen on and to be in front of, and a folder for its files.
@@ -21,8 +25,16 @@ pub struct Place<'p> {
     pub address: &'p str,
     /// Where the origin is.
     pub origin: &'p str,
-    /// A certificate and its key, as PEM.
-    pub certificate: (&'p Path, &'p Path),
+    /// A certificate and its key, as PEM in one file.
+    pub certificate: &'p Path,
+}
+
+/// How a program is run.
+pub struct Start {
+    /// The command in the foreground, under valgrind.
+    pub words: Vec<String>,
+    /// Whether it says `ready` and ends with its input. Others are ready when they listen, and end by a signal.
+    pub is_ours: bool,
 }
 
 impl Program {
@@ -30,32 +42,57 @@ impl Program {
     pub fn name(&self) -> &'static str {
         match self {
             Program::Tidegate(_) => "tidegate",
+            Program::Nginx => "nginx",
+            Program::HaProxy => "haproxy",
         }
     }
 
-    /// Writes its configuration; the command that runs it in the foreground under `valgrind`, whose words are given, and
-    /// whether that says `ready` and ends with its input.
+    /// The first line in which it says what it is.
     ///
     /// # Errors
-    /// When the file cannot be written.
-    pub fn command(
+    /// When it does not run.
+    pub fn version(&self) -> Result<String, Failure> {
+        let said = match self {
+            Program::Tidegate(binary) => output(command(&binary.to_string_lossy(), &["--version"]))?,
+            // It says so on standard error.
+            Program::Nginx => output(command("sh", &["-c", "PATH=$PATH:/usr/sbin nginx -v 2>&1"]))?,
+            Program::HaProxy => output(command("sh", &["-c", "PATH=$PATH:/usr/sbin haproxy -v"]))?,
+        };
+        Ok(said.lines().next().unwrap_or_default().to_owned())
+    }
+
+    /// Writes its configuration; how it is run by `valgrind`, whose words are given.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub fn start(
         &self,
         scenario: &Scenario,
         place: &Place<'_>,
         overseer: &Path,
         valgrind: &[String],
-    ) -> Result<(Vec<String>, bool), Failure> {
-        let file = place.folder.join("configuration.yaml");
+    ) -> Result<Start, Failure> {
+        let file = place.folder.join("configuration");
         let text = match self {
             Program::Tidegate(_) => tidegate(scenario.shape, place),
+            Program::Nginx => peer::nginx(scenario.shape, place),
+            Program::HaProxy => {
+                let map = place.folder.join("map");
+                std::fs::write(&map, peer::haproxy_map()).map_err(|error| error.to_string())?;
+                peer::haproxy(scenario.shape, place, &map)
+            }
         };
         std::fs::write(&file, text).map_err(|error| error.to_string())?;
-        let file = file.to_string_lossy().into_owned();
-        let Program::Tidegate(binary) = self;
-        let mut words = vec![overseer.to_string_lossy().into_owned(), file];
-        words.extend_from_slice(valgrind);
-        words.push(binary.to_string_lossy().into_owned());
-        Ok((words, true))
+        let (file, folder) = (file.display(), place.folder.display());
+        let words = match self {
+            Program::Tidegate(binary) => {
+                format!("{} {file} {} {}", overseer.display(), valgrind.join(" "), binary.display())
+            }
+            Program::Nginx => format!("{} nginx -p {folder} -c {file} -e stderr", valgrind.join(" ")),
+            Program::HaProxy => format!("{} haproxy -db -f {file}", valgrind.join(" ")),
+        };
+        let words = words.split(' ').map(str::to_owned).collect();
+        Ok(Start { words, is_ours: matches!(self, Program::Tidegate(_)) })
     }
 }
 
@@ -69,37 +106,47 @@ fn tidegate(shape: Shape, place: &Place<'_>) -> String {
         Shape::Logged => format!("{{ to: {:?} }}", place.folder.join("access.log")),
         _ => "off".to_owned(),
     };
+    let tls = match shape {
+        Shape::Tls => {
+            format!("tls: {{ certificates: [{{ cert: {0:?}, key: {0:?} }}] }}\n", place.certificate)
+        }
+        _ => String::new(),
+    };
+    let sites = match shape {
+        Shape::Routes => many_sites(),
+        _ => "sites: { shop.example: { to: app } }\n".to_owned(),
+    };
     let protocol = if shape == Shape::Grpc { ", protocol: h2c" } else { "" };
-    let mut text = format!(
+    format!(
         "listeners: [{{ name: web, address: \"{}\"{listener} }}]\nworkers: 1\nstate_dir: {:?}\n\
-         observe: {{ access_log: {log} }}\n\
-         pools: {{ app: {{ servers: [\"{}\"]{protocol} }} }}\n",
+         observe: {{ access_log: {log} }}\n{tls}\
+         pools: {{ app: {{ servers: [\"{}\"]{protocol} }} }}\n{sites}",
         place.address,
         place.folder.join("state"),
         place.origin,
-    );
-    if shape == Shape::Tls {
-        let (certificate, key) = place.certificate;
-        text.push_str(&format!("tls: {{ certificates: [{{ cert: {certificate:?}, key: {key:?} }}] }}\n"));
-    }
-    match shape {
-        Shape::Routes => routes(&mut text),
-        _ => text.push_str("sites: { shop.example: { to: app } }\n"),
-    }
-    text
+    )
 }
 
 /// Many sites, one of which has many routes; the last of them is taken.
-fn routes(text: &mut String) {
-    // Writing to a string cannot fail.
-    text.push_str("sites:\n");
-    for number in 0..ROUTES / 2 {
-        let _ = writeln!(text, "  h{number:06}.example: {{ to: app }}");
+fn many_sites() -> String {
+    let mut text = "sites:\n".to_owned();
+    for host in hosts() {
+        text.push_str(&format!("  {host}: {{ to: app }}\n"));
     }
     text.push_str("  shop.example:\n    routes:\n");
-    for number in 0..ROUTES / 2 - 1 {
-        let _ =
-            writeln!(text, "      - {{ path: '/section{:02}/page{number:06}/*', to: app }}", number % 100);
+    for path in paths() {
+        text.push_str(&format!("      - {{ path: '{path}*', to: app }}\n"));
     }
     text.push_str("      - { path: '/*', to: app }\n");
+    text
+}
+
+/// Names of the same length, half of all routes.
+pub(super) fn hosts() -> impl Iterator<Item = String> {
+    (0..ROUTES / 2).map(|number| format!("h{number:06}.example"))
+}
+
+/// The beginnings of paths, of the same length; the other half.
+pub(super) fn paths() -> impl Iterator<Item = String> {
+    (0..ROUTES / 2).map(|number| format!("/section{:02}/page{number:06}/", number % 100))
 }

@@ -1,7 +1,7 @@
 //! Both sides of HTTP/2, as little as needed.
 //!
-//! What comes in field blocks is not decoded beyond the status, so that the state of compression is of no concern. What
-//! goes out is indexed from the second time on, as clients and servers do it.
+//! What comes in field blocks is not decoded beyond the status, so that the state of compression is of no concern. Requests
+//! are indexed from the second one on, as clients do it.
 
 use super::{Duplex, bad};
 use crate::frames::frame::{
@@ -20,32 +20,7 @@ fn message() -> Vec<u8> {
     bytes
 }
 
-/// Fields in plain text at first, then by their numbers in the dynamic table.
-struct Indexed {
-    fields: &'static [(&'static str, &'static str)],
-    is_known: bool,
-}
-
-impl Indexed {
-    fn new(fields: &'static [(&'static str, &'static str)]) -> Indexed {
-        Indexed { fields, is_known: false }
-    }
-
-    /// Appends them. `newer` is how many other entries have come behind them.
-    fn append(&mut self, mut block: Block, newer: u32) -> Block {
-        if self.is_known {
-            let newest = NEWEST + newer;
-            return (0..self.fields.len() as u32).rev().fold(block, |block, at| block.indexed(newest + at));
-        }
-        for (name, value) in self.fields {
-            block = block.remembered(name, value);
-        }
-        self.is_known = true;
-        block
-    }
-}
-
-/// What a browser sends, and what gRPC does.
+/// What a request has behind method, scheme and, but for calls of gRPC, the path `/`.
 const BROWSER: &[(&str, &str)] =
     &[(":authority", "shop.example"), ("user-agent", "lockstep/1"), ("accept", "*/*")];
 const CALL: &[(&str, &str)] = &[
@@ -117,15 +92,10 @@ pub(super) fn ask(stream: impl Duplex, count: usize, together: usize, is_grpc: b
     let mut connection = Connection::new(stream);
     connection.output.extend_from_slice(PREFACE);
     connection.greet();
-    let mut fields = Indexed::new(if is_grpc { CALL } else { BROWSER });
     let mut stream = 1;
     for _ in 0..count / together {
         for _ in 0..together {
-            // GET or POST of plain HTTP, then `/` or the path of a call.
-            let block = Block::default().indexed(if is_grpc { 3 } else { 2 }).indexed(6);
-            let block = if is_grpc { block } else { block.indexed(4) };
-            let block = fields.append(block, 0);
-            Frame::headers(stream, block, !is_grpc).write(&mut connection.output);
+            Frame::headers(stream, request(is_grpc, stream == 1), !is_grpc).write(&mut connection.output);
             if is_grpc {
                 Frame::data(stream, message(), true).write(&mut connection.output);
             }
@@ -144,6 +114,18 @@ pub(super) fn ask(stream: impl Duplex, count: usize, together: usize, is_grpc: b
     Ok(())
 }
 
+/// The field block of a request: in plain text at first, then by numbers in the dynamic table.
+fn request(is_grpc: bool, is_first: bool) -> Block {
+    // POST or GET, of `http`.
+    let block = Block::default().indexed(if is_grpc { 3 } else { 2 }).indexed(6);
+    let (block, fields) = if is_grpc { (block, CALL) } else { (block.indexed(4), BROWSER) };
+    if is_first {
+        return fields.iter().fold(block, |block, (name, value)| block.remembered(name, value));
+    }
+    // The last field is the newest.
+    (0..fields.len() as u32).rev().fold(block, |block, behind| block.indexed(NEWEST + behind))
+}
+
 /// Answers calls of gRPC until the connection ends.
 pub(super) fn answer(stream: impl Duplex) -> io::Result<()> {
     let mut connection = Connection::new(stream);
@@ -154,19 +136,16 @@ pub(super) fn answer(stream: impl Duplex) -> io::Result<()> {
     }
     connection.input.drain(..PREFACE.len());
     connection.greet();
-    let mut head = Indexed::new(&[("content-type", "application/grpc")]);
-    let mut trailers = Indexed::new(&[("grpc-status", "0")]);
+    // In plain text, for not every client has a dynamic table.
+    let head = Block::default().indexed(8).literal("content-type", "application/grpc").0;
+    let trailers = Block::default().literal("grpc-status", "0").0;
     while let Some(frame) = connection.next()? {
         if !matches!(frame.kind, HEADERS | DATA) || frame.flags & END_STREAM == 0 {
             continue;
         }
-        // The trailers' field has come behind the head's, but for the first time.
-        let newer = u32::from(trailers.is_known);
-        let head = head.append(Block::default().indexed(8), newer);
-        Frame::headers(frame.stream, head, false).write(&mut connection.output);
+        Frame::headers(frame.stream, head.clone(), false).write(&mut connection.output);
         Frame::data(frame.stream, message(), false).write(&mut connection.output);
-        let trailers = trailers.append(Block::default(), 0);
-        Frame::headers(frame.stream, trailers, true).write(&mut connection.output);
+        Frame::headers(frame.stream, trailers.clone(), true).write(&mut connection.output);
         connection.flush()?;
     }
     Ok(())

@@ -55,9 +55,12 @@ fn converse(mut stream: TcpStream, kind: Kind, answer: &[u8], all: &Barrier) -> 
         return http2::answer(stream);
     }
     let mut reader = Reader::new();
-    while reader.request(&mut stream)?.is_some() {
+    while let Some(head) = reader.request(&mut stream)? {
         all.wait();
         stream.write_all(answer)?;
+        if head.has_token("connection", "close") {
+            break;
+        }
     }
     Ok(())
 }
