@@ -117,7 +117,9 @@ mod tests {
 
     #[test]
     fn a_head_ends_behind_its_empty_line() {
-        for text in ["GET / HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\nHost: bench\r\n\r\n", "a\r\nbb\r\nccc\r\n\r\n"] {
+        for text in
+            ["GET / HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\nHost: bench\r\n\r\n", "a\r\nbb\r\nccc\r\n\r\n"]
+        {
             for more in ["", "x", "\r\n\r\n"] {
                 let whole = format!("{text}{more}");
                 assert_eq!(head_bytes(whole.as_bytes()), Some(text.len()), "{whole:?}");

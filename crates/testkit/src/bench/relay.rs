@@ -52,12 +52,15 @@ fn accept(listener: &TcpListener, origin: SocketAddr, poll: &Poll, pairs: &mut S
         let Ok(server) = TcpStream::connect(origin) else { continue };
         no_delay(&client);
         no_delay(&server);
-        let at = pairs.insert(Pair { streams: [client, server], outputs: [Output::default(), Output::default()] });
+        let at =
+            pairs.insert(Pair { streams: [client, server], outputs: [Output::default(), Output::default()] });
         let Some(pair) = pairs.get(at) else { continue };
         let both = Interest::READABLE | Interest::WRITABLE;
-        let registered = pair.streams.iter_mut().enumerate().try_for_each(|(side, stream)| {
-            poll.registry().register(stream, Token(2 * at + side), both)
-        });
+        let registered = pair
+            .streams
+            .iter_mut()
+            .enumerate()
+            .try_for_each(|(side, stream)| poll.registry().register(stream, Token(2 * at + side), both));
         if registered.is_err() {
             pairs.remove(at);
         }

@@ -4,8 +4,8 @@ use super::Speech;
 use super::plan::{Plan, Protocol};
 use super::requests;
 use crate::frames::frame::{
-    ACK, DATA, END_STREAM, Frame, GOAWAY, HEAD_BYTES, HEADERS, INITIAL_WINDOW_SIZE, PAYLOAD_MAX, PING, PREFACE,
-    RST_STREAM, SETTINGS, WINDOW_UPDATE,
+    ACK, DATA, END_STREAM, Frame, GOAWAY, HEAD_BYTES, HEADERS, INITIAL_WINDOW_SIZE, PAYLOAD_MAX, PING,
+    PREFACE, RST_STREAM, SETTINGS, WINDOW_UPDATE,
 };
 use crate::frames::hpack::is_ok;
 use std::collections::HashMap;

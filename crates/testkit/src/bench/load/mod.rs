@@ -34,7 +34,12 @@ trait Speech {
     ///
     /// # Errors
     /// When an answer is not the expected one, for people.
-    fn receive(&mut self, bytes: &[u8], output: &mut Vec<u8>, answered: &mut Vec<Instant>) -> Result<(), String>;
+    fn receive(
+        &mut self,
+        bytes: &[u8],
+        output: &mut Vec<u8>,
+        answered: &mut Vec<Instant>,
+    ) -> Result<(), String>;
 
     /// Whether requests may be sent: not before a handshake of the protocol itself.
     fn is_ready(&self) -> bool {

@@ -258,7 +258,8 @@ impl Load {
     }
 
     fn open(&mut self, at: usize) -> Result<(), String> {
-        let mut stream = TcpStream::connect(self.plan.address).map_err(|error| format!("no connection: {error}"))?;
+        let mut stream =
+            TcpStream::connect(self.plan.address).map_err(|error| format!("no connection: {error}"))?;
         no_delay(&stream);
         let both = Interest::READABLE | Interest::WRITABLE;
         self.poll.registry().register(&mut stream, Token(at), both).map_err(|error| error.to_string())?;

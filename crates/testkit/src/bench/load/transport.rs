@@ -3,8 +3,8 @@
 use super::plan::{Plan, Protocol, Reuse};
 use crate::bench::local::{Got, read};
 use mio::net::TcpStream;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::Resumption;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::aws_lc_rs::{default_provider, kx_group};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{
@@ -51,7 +51,8 @@ impl Transport {
     pub(super) fn new(config: Option<&Arc<ClientConfig>>) -> Result<Transport, String> {
         let Some(config) = config else { return Ok(Transport::Plain) };
         let name = ServerName::try_from("bench").map_err(|error| error.to_string())?;
-        let connection = ClientConnection::new(Arc::clone(config), name).map_err(|error| error.to_string())?;
+        let connection =
+            ClientConnection::new(Arc::clone(config), name).map_err(|error| error.to_string())?;
         Ok(Transport::Tls(Box::new(connection)))
     }
 

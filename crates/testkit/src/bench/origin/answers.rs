@@ -49,9 +49,8 @@ fn made(path: &[u8]) -> Option<Vec<u8>> {
 }
 
 fn sized(fields: &str, bytes: usize) -> Vec<u8> {
-    let head = format!(
-        "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n{fields}Content-Length: {bytes}\r\n\r\n"
-    );
+    let head =
+        format!("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n{fields}Content-Length: {bytes}\r\n\r\n");
     let mut answer = head.into_bytes();
     answer.resize(answer.len() + bytes, b'x');
     answer
