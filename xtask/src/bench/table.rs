@@ -26,6 +26,16 @@ pub(super) fn markdown(results: &Results) -> String {
         },
     );
     text += &table(
+        "CPU µs a request at the same offered rate (median), and ours to the best peer",
+        results,
+        &names,
+        |cell| cell.offered.as_ref().map(|offered| figure(median(&offered.cpu_us))),
+        |row| {
+            let (best, ratio) = row.comparison.as_ref()?.offered.as_ref()?;
+            Some(format!("**{ratio:.2}** of {best}"))
+        },
+    );
+    text += &table(
         "p99 at the same offered rate, µs (p50; p99.9)",
         results,
         &names,

@@ -29,7 +29,7 @@ pub(super) struct Setting {
     /// How many servers there are.
     pub servers: usize,
     /// Whether everything is on that a program has for the main job: checks of servers, sessions that stay on their server,
-    /// further attempts, translation of gRPC-Web.
+    /// further attempts. Translation of gRPC-Web is not, for these servers do not speak gRPC.
     pub chain: bool,
 }
 
@@ -150,8 +150,8 @@ pub(super) const WORKLOADS: [Workload; 35] = [
     workload("chunked", "16 KB in chunks, both ways", "path=/chunks/16384 body=16384 chunked expect=16384", PLAIN),
     workload("new", "a new connection for each request", "reuse=fresh", PLAIN).offered(),
     workload("tls", "1 KB over TLS 1.3, kept connections", "tls", TLS).quick().offered(),
-    workload("tls-full", "full handshake of TLS 1.3, one request", "tls reuse=fresh connections=16", TLS).offered(),
-    workload("tls-resumed", "resumed handshake of TLS 1.3, one request", "tls reuse=resumed connections=16", TLS),
+    workload("tls-full", "full handshake of TLS 1.3, one request", "tls reuse=fresh connections=8", TLS).offered(),
+    workload("tls-resumed", "resumed handshake of TLS 1.3, one request", "tls reuse=resumed connections=8", TLS),
     workload("h2-1", "HTTP/2 without TLS, 1 stream on each of 8 connections", "protocol=h2 connections=8 streams=1", H2C),
     workload("h2-10", "HTTP/2 without TLS, 10 streams", "protocol=h2 connections=8 streams=10", H2C).quick().offered(),
     workload("h2-100", "HTTP/2 without TLS, 100 streams", "protocol=h2 connections=8 streams=100", H2C),

@@ -59,10 +59,6 @@ fn manager(place: &Place) -> Value {
     });
     let mut filters = Vec::new();
     if place.setting.chain {
-        filters.push(json!({
-            "name": "envoy.filters.http.grpc_web",
-            "typed_config": typed("extensions.filters.http.grpc_web.v3.GrpcWeb", json!({})),
-        }));
         let cookie = typed(
             "extensions.http.stateful_session.cookie.v3.CookieBasedSessionState",
             json!({ "cookie": { "name": "bench", "path": "/" } }),

@@ -36,7 +36,6 @@ fn text(place: &Place) -> String {
     }
     text += &format!("pools: {{ app: {{ {pool} }} }}\nsites:\n");
     match setting.routes {
-        Routes::One if setting.chain => text += "  '*': { to: app, use: grpc_web }\n",
         Routes::One => text += "  '*': { to: app }\n",
         Routes::Paths(count) => {
             text += "  '*':\n    routes:\n";

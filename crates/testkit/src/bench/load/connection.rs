@@ -12,6 +12,8 @@ pub(super) struct Connection {
     pub transport: Transport,
     pub speech: Box<dyn Speech>,
     pub output: Vec<u8>,
+    /// Whether it had an answer: until then it must not be closed.
+    pub answered: bool,
 }
 
 impl Connection {
@@ -25,7 +27,7 @@ impl Connection {
         ended: bool,
         answered: &mut Vec<Instant>,
     ) -> Result<bool, String> {
-        let Connection { stream, transport, speech, output } = self;
+        let Connection { stream, transport, speech, output, .. } = self;
         loop {
             match transport.read(stream, buffer, |bytes| speech.receive(bytes, output, answered))? {
                 Got::End => return Ok(false),

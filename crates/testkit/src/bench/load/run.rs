@@ -186,44 +186,46 @@ impl Load {
     fn event(&mut self, event: &Event) -> Result<(), String> {
         let at = event.token().0;
         let Some(Some(connection)) = self.connections.get_mut(at) else { return Ok(()) };
+        let mut goes_on = true;
         if event.is_readable() {
-            let goes_on = connection.receive(&mut self.buffer, ended(event), &mut self.answered)?;
-            if !goes_on {
-                return self.closed(at);
-            }
+            goes_on = connection.receive(&mut self.buffer, ended(event), &mut self.answered)?;
+            connection.answered = connection.answered || !self.answered.is_empty();
         }
-        if !self.answered.is_empty() && self.plan.reuse == Reuse::Kept {
-            self.count();
-            for _ in 0..self.answered.len() {
-                self.again(at)?;
-            }
-            self.answered.clear();
+        let count = self.count();
+        if !goes_on {
+            return self.closed(at);
+        }
+        if self.plan.reuse == Reuse::Kept {
+            (0..count).try_for_each(|_| self.again(at))?;
         }
         self.connections[at].as_mut().map_or(Ok(()), Connection::flush)
     }
 
-    /// The other side has closed a connection, which it may only where each request has its own.
+    /// The other side has closed a connection, which it may only where each request has its own, and behind the answer.
     fn closed(&mut self, at: usize) -> Result<(), String> {
         if self.plan.reuse == Reuse::Kept {
             return Err("a connection was closed".to_owned());
         }
-        if self.answered.is_empty() {
-            return Err("a connection was closed before the answer".to_owned());
+        match self.connections[at].take() {
+            Some(connection) if connection.answered => {
+                self.report.resumed += u64::from(connection.transport.is_resumed());
+                self.again(at)
+            }
+            _ => Err("a connection was closed before the answer".to_owned()),
         }
-        let connection = self.connections[at].take();
-        self.report.resumed += u64::from(connection.is_some_and(|one| one.transport.is_resumed()));
-        self.count();
-        self.answered.clear();
-        self.again(at)
     }
 
-    /// Counts what was just answered.
-    fn count(&mut self) {
+    /// Counts what was just answered; how many.
+    fn count(&mut self) -> usize {
+        if self.answered.is_empty() {
+            return 0;
+        }
         let now = Instant::now();
         self.pending -= self.answered.len();
         self.report.requests += self.answered.len() as u64;
         let micros = |due: &Instant| now.saturating_duration_since(*due).as_micros() as u32;
         self.report.latencies.extend(self.answered.iter().map(micros));
+        self.answered.drain(..).count()
     }
 
     /// A place of this connection is free again.
@@ -271,8 +273,13 @@ impl Load {
             Protocol::H2 | Protocol::Grpc => Box::new(H2::new(&self.plan, start, &mut output)),
             Protocol::WebSocket => Box::new(WebSocket::new(&self.plan, &mut output)),
         };
-        let mut connection =
-            Connection { stream, transport: Transport::new(self.config.as_ref())?, speech, output };
+        let mut connection = Connection {
+            stream,
+            transport: Transport::new(self.config.as_ref())?,
+            speech,
+            output,
+            answered: false,
+        };
         connection.flush()?;
         self.connections[at] = Some(connection);
         Ok(())
