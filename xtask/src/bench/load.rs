@@ -1,8 +1,8 @@
 //! A load (`bench-load` of testkit) on core 1, and what it says.
 
-use super::subject::program;
+use super::subject::{pinned, program};
 use crate::process::Process;
-use crate::run::{Failure, command};
+use crate::run::Failure;
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{ChildStdin, ChildStdout, Stdio};
@@ -34,10 +34,9 @@ impl Load {
     /// # Errors
     /// When that does not go as expected, with what the load says about it.
     pub fn open(address: &str, words: &str) -> Result<Load, Failure> {
-        let path = program("release", "bench-load");
-        let mut all = vec!["-c", "1", &path, address];
+        let mut all = vec![address];
         all.extend(words.split_whitespace());
-        let mut command = command("taskset", &all);
+        let mut command = pinned("1", &program("release", "bench-load"), &all);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().map_err(|error| format!("bench-load: {error}"))?;
         let (input, output) = (child.stdin.take(), child.stdout.take());

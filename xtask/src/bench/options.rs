@@ -29,7 +29,7 @@ impl Options {
     pub fn new(words: &[&str]) -> Result<Options, Failure> {
         let quick = words.contains(&"--quick");
         let as_built = words.contains(&"--as-built");
-        let (rounds, seconds) = if quick { (3, 0.8) } else { (5, 0.8) };
+        let (rounds, seconds) = if quick { (3, 0.6) } else { (5, 0.8) };
         let mut options =
             Options { quick, as_built, only: Vec::new(), subjects: Vec::new(), rounds, seconds };
         let mut words = words.iter().filter(|word| !matches!(**word, "--quick" | "--as-built"));
@@ -73,6 +73,11 @@ impl Options {
     /// Whether this one is compared.
     pub fn wants(&self, kind: Kind) -> bool {
         self.subjects.is_empty() || self.subjects.contains(&kind)
+    }
+
+    /// Rounds of a workload at an offered rate.
+    pub fn offered_rounds_of(&self, workload: &Workload) -> usize {
+        self.rounds_of(workload).min(if self.quick { 2 } else { 3 })
     }
 
     /// Rounds of a workload: fewer for one that is a point of a curve.

@@ -164,14 +164,14 @@ mod tests {
 
     #[test]
     fn ours_is_compared_with_the_best_peer_within_rounds() {
-        let mut row = Row::default();
-        row.cells = vec![
+        let cells = vec![
             cell("tidegate", &[8.0, 16.0, 9.0]),
             cell("nginx", &[20.0, 40.0, 20.0]),
             cell("haproxy", &[10.0, 20.0, 10.0]),
             cell("envoy", &[]),
             cell("floor", &[8.0, 8.0, 9.0]),
         ];
+        let mut row = Row { cells, ..Row::default() };
         row.compare();
         let compared = row.comparison.expect("there is a peer");
         assert_eq!((compared.best.as_str(), compared.ratio), ("haproxy", 0.8));

@@ -9,17 +9,14 @@ use super::options::Options;
 use super::result::{Cell, Offered, Row};
 use super::subject::{Folder, Kind, Programs, Subject};
 use super::syscalls::Counter;
-use super::workload::Workload;
+use super::workload::{Routes, Workload};
 use crate::run::Failure;
 use std::time::Duration;
 
 /// Seconds of load before anything counts, and of the run in which system calls are counted.
 const SHORT_SECONDS: f64 = 0.3;
 
-/// Rounds at the offered rate, at most.
-const OFFERED_ROUNDS: usize = 3;
-
-/// Seconds of each of them.
+/// Seconds of each round at the offered rate.
 const OFFERED_SECONDS: f64 = 1.0;
 
 /// What all workloads share.
@@ -61,7 +58,7 @@ impl Rig {
         in_turn(&mut entries, 0, |entry| self.count(entry, workload));
         let rate = workload.offered.then(|| rate(&entries)).flatten();
         if let Some(rate) = rate {
-            for round in 0..self.options.rounds_of(workload).min(OFFERED_ROUNDS) {
+            for round in 0..self.options.offered_rounds_of(workload) {
                 in_turn(&mut entries, round, |entry| offer(entry, workload, rate));
             }
         }
@@ -131,7 +128,8 @@ impl Rig {
         if let Some(counting) = counting {
             entry.cell.system_calls = Some(counting.end()? as f64 / answered.requests as f64);
         }
-        if workload.idle == 0 {
+        // What many routes left behind is given back at any moment, which would look like no growth.
+        if workload.idle == 0 && workload.setting.routes == Routes::One {
             let grown = busy.saturating_sub(entry.cell.rest_bytes);
             entry.cell.busy_bytes = Some(grown as f64 / connections(workload.load) as f64);
         }

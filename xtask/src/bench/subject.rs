@@ -6,15 +6,18 @@ mod nginx;
 mod tidegate;
 
 use super::workload::Setting;
-use crate::process::{Process, free_address, port};
+use crate::process::{Process, descriptors, free_address, port};
 use crate::run::{Failure, command, output, root};
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// How long a program may take to serve: some read many routes slowly.
 const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// Open files that the largest workload needs: ten thousand connections, twice.
+const DESCRIPTORS: u64 = 25_000;
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -240,24 +243,32 @@ pub(super) fn program(profile: &str, name: &str) -> String {
 fn launch(words: &[String], log: &Path) -> Result<Process, Failure> {
     let file = File::create(log).map_err(|error| error.to_string())?;
     let copy = file.try_clone().map_err(|error| error.to_string())?;
-    let mut all = vec!["-c", "0"];
-    all.extend(words.iter().map(String::as_str));
-    let mut command = pinned(&all);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let mut command = pinned("0", words[0], &words[1..]);
     command.stdout(file).stderr(copy);
     command.spawn().map(Process).map_err(|error| format!("{}: {error}", words[0]))
 }
 
-/// Starts a program on one core. `taskset` becomes that program, so its id is the program's.
+/// Starts a program on one core.
 pub(super) fn on_core(core: &str, program: &str, arguments: &[&str]) -> Result<Process, Failure> {
-    let mut words = vec!["-c", core, program];
-    words.extend(arguments);
-    let mut command = pinned(&words);
+    let mut command = pinned(core, program, arguments);
     command.stdout(Stdio::null());
     command.spawn().map(Process).map_err(|error| format!("{program}: {error}"))
 }
 
-fn pinned(words: &[&str]) -> std::process::Command {
-    let mut command = command("taskset", words);
+/// A program on one core that may open as many files as it can be allowed, of those that the bench needs. What is started
+/// first becomes that program, so its id is the program's.
+pub(super) fn pinned(core: &str, program: &str, arguments: &[&str]) -> Command {
+    let (allowed, most) = descriptors();
+    let wanted = most.min(DESCRIPTORS);
+    let limit = format!("--nofile={wanted}:{most}");
+    let mut words = vec!["-c", core];
+    if allowed < wanted {
+        words.extend(["prlimit", &limit]);
+    }
+    words.push(program);
+    words.extend(arguments);
+    let mut command = command("taskset", &words);
     let path = std::env::var("PATH").unwrap_or_default();
     // nginx lies where ordinary users do not look.
     command.env("PATH", format!("{path}:/usr/sbin"));

@@ -23,7 +23,7 @@ impl Counter {
         let own = [std::process::id()];
         let works = |counter: &Counter| {
             let counting = counter.start(&own);
-            counting.and_then(|counting| counting.end()).is_ok()
+            counting.and_then(Counting::end).is_ok()
         };
         // One cannot trace oneself with the second; that it is there must do.
         match works(&Counter::Perf) {

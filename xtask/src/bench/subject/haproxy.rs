@@ -30,7 +30,11 @@ fn text(place: &Place, tuned: bool, choice: &str) -> String {
         (false, false) => String::new(),
     };
     // Ten thousand idle connections and those of the load need more than a small machine's limit promises to hold twice.
-    let mut text = "global\n  nbthread 1\n  maxconn 11000\n  no strict-limits\n".to_owned();
+    // With a quarter of the limit in use it would also keep no connections to servers, which nobody wants of it either.
+    let mut text =
+        "global\n  nbthread 1\n  maxconn 11000\n  no strict-limits\n  tune.pool-low-fd-ratio 90\n  \
+                    tune.pool-high-fd-ratio 95\n"
+            .to_owned();
     if tuned {
         text += "  tune.bufsize 65536\n";
     }

@@ -48,7 +48,7 @@ fn text(place: &Place, tuned: bool) -> String {
     }
     text += &servers.iter().map(|server| format!("server {server}; ")).collect::<String>();
     if keeps {
-        text += "keepalive 256; keepalive_requests 1000000000; ";
+        text += "keepalive 1024; keepalive_requests 1000000000; ";
     }
     let listen = match (setting.tls, setting.h2c) {
         (true, _) => format!("listen {address} ssl http2"),
