@@ -1,8 +1,8 @@
 //! Counting system calls: by `perf`, which hardly slows what it counts, else by `strace`, which does.
 
+use super::machine::get;
 use crate::process::Process;
 use crate::run::{Failure, command};
-use crate::tools::is_there;
 use std::io::Read;
 use std::process::Stdio;
 use std::time::Duration;
@@ -18,7 +18,7 @@ pub(super) enum Counter {
 }
 
 impl Counter {
-    /// One that works here.
+    /// One that works here; it is installed where that is allowed.
     pub fn find() -> Option<Counter> {
         let own = [std::process::id()];
         let works = |counter: &Counter| {
@@ -26,9 +26,9 @@ impl Counter {
             counting.and_then(Counting::end).is_ok()
         };
         // One cannot trace oneself with the second; that it is there must do.
-        match works(&Counter::Perf) {
+        match get("perf", "linux-perf") && works(&Counter::Perf) {
             true => Some(Counter::Perf),
-            false => is_there("strace").then_some(Counter::Strace),
+            false => get("strace", "strace").then_some(Counter::Strace),
         }
     }
 
