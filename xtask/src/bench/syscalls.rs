@@ -89,10 +89,12 @@ fn perf(said: &str) -> Option<u64> {
     line.split(';').next()?.parse().ok()
 }
 
-/// The fourth cell of the line of totals.
+/// The cell of the line of totals below `calls`; versions differ in what stands before it.
 fn strace(said: &str) -> Option<u64> {
+    let head = said.lines().find(|line| line.starts_with("% time"))?;
+    let end = head.find("calls")? + "calls".len();
     let line = said.lines().find(|line| line.ends_with(" total"))?;
-    line.split_whitespace().nth(3)?.parse().ok()
+    line.get(..end)?.split_whitespace().next_back()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -104,11 +106,18 @@ mod tests {
         assert_eq!(perf("81234;;raw_syscalls:sys_enter;1000;100.00;;\n"), Some(81_234));
         assert_eq!(perf("<not counted>;;raw_syscalls:sys_enter;0;0.00;;\n"), None);
         assert_eq!(perf("Error: Access denied\n"), None);
-        let table = "% time     seconds  usecs/call     calls    errors syscall\n\
-                     ------ ----------- ----------- --------- --------- ------------------\n \
-                     60.00    0.080000          12      6215        35 recvfrom\n\
-                     ------ ----------- ----------- --------- --------- ------------------\n\
-                     100.00    0.133370          10     12934        40 total\n";
-        assert_eq!(strace(table), Some(12_934));
+        let table = [
+            "strace: Process 7 attached",
+            "% time     seconds  usecs/call     calls    errors syscall",
+            "------ ----------- ----------- --------- --------- ----------------",
+            " 60.00    0.080000          12      6215        35 recvfrom",
+            "------ ----------- ----------- --------- --------- ----------------",
+            "100.00    0.133370          10     12934        40 total",
+        ]
+        .join("\n");
+        assert_eq!(strace(&table), Some(12_934));
+        // Older ones leave the mean of totals empty.
+        assert_eq!(strace(&table.replace("   10     12934", "          12934")), Some(12_934));
+        assert_eq!(strace("strace: attach: Operation not permitted"), None);
     }
 }
