@@ -7,6 +7,7 @@ mod bench;
 mod check;
 mod conformance;
 mod example;
+mod instructions;
 mod process;
 mod run;
 mod tools;
@@ -27,6 +28,8 @@ usage: cargo xtask TASK
                  results in bench/results/ as JSON and as a page
   bench --draw FILE  draws such a JSON file again
   bench --floods what known HTTP/2 attacks cost here, nginx and HAProxy, in a quarter of an hour; results there too
+  bench --instructions [--only NAME,…] [--binary PATH]
+                 user instructions of a request (callgrind), the same on a busy machine; `--binary` is built already
 ";
 
 fn main() -> ExitCode {
@@ -37,6 +40,7 @@ fn main() -> ExitCode {
         ["ci"] => check::ci(),
         ["conformance", rest @ ..] => conformance::task(rest),
         ["example", name] => example::serve(name),
+        ["bench", "--instructions", rest @ ..] => instructions::task(rest),
         ["bench", rest @ ..] => bench::task(rest),
         _ => {
             eprint!("{USAGE}");

@@ -8,7 +8,7 @@ use super::flood::{Flood, FrameWatch};
 use super::io::Wire;
 use super::source::Shape;
 use crate::error::ProxyError;
-use crate::http::h1::{Active, AddressText, BodyState, Client};
+use crate::http::h1::{Active, BodyState, Client};
 use crate::http::stream::Stream;
 use crate::path;
 use crate::worker::{Timer, Worker};
@@ -57,14 +57,13 @@ const NOT_SOON: Duration = Duration::from_secs(365 * 24 * 3600);
 #[derive(Clone, Copy)]
 struct Peer {
     address: SocketAddr,
-    text: AddressText,
     listener: usize,
     tls: bool,
 }
 
 /// Serves a connection that speaks HTTP/2, of which `early` was read already, until it ends.
 pub async fn run(worker: Rc<Worker>, client: Client, early: Vec<u8>) {
-    let Client { stream, timer, peer, peer_text, listener, tls } = client;
+    let Client { stream, timer, peer, listener, tls } = client;
     let rules = &worker.policy().listeners[listener];
     let wire = Wire::new(stream, early, Some(FrameWatch::new(Rc::clone(&worker.wheel))));
     timer.arm(rules.timeouts.head);
@@ -99,7 +98,7 @@ pub async fn run(worker: Rc<Worker>, client: Client, early: Vec<u8>) {
             connection,
             wire: &wire,
             timer: &timer,
-            peer: Peer { address: peer, text: peer_text, listener, tls },
+            peer: Peer { address: peer, listener, tls },
             waits: None,
             written: 0,
             leaving: false,
@@ -182,7 +181,7 @@ impl Serving<'_> {
                     let stream = serve(Rc::clone(self.worker), self.peer, self.wire, request, respond);
                     // Allocation: two a request, for its task. The runtime moves a future about when it takes it up, and
                     // this one is large.
-                    tokio::task::spawn_local(Box::pin(stream));
+                    crate::runtime::spawn(stream);
                 }
                 Poll::Ready(Some(Err(error))) => {
                     match flood_of(&error, self.wire) {
@@ -279,7 +278,6 @@ fn serve(
         stream: Stream::Translated(Box::new(stream)),
         timer: worker.wheel.timer(),
         peer: peer.address,
-        peer_text: peer.text,
         listener: peer.listener,
         tls: peer.tls,
     };
