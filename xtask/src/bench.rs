@@ -58,13 +58,17 @@ fn measure(options: Options) -> Result<(), Failure> {
     let mut results = Results { time: time()?, machine, workloads: Vec::new() };
     let workloads = options.workloads();
     let rig = Rig { options, programs, folder, origin_port, kinds, counter };
+    let file = format!("{name}-{}", results.time.replace(':', ""));
     for workload in workloads {
         results.workloads.push(rig.row(workload));
+        // Each time, so that half an hour is not lost with its last minute.
+        let text = serde_json::to_string_pretty(&results).map_err(|error| error.to_string())?;
+        write(&format!("{file}.json"), &text)?;
     }
     println!("\n{}", table::markdown(&results));
-    let text = serde_json::to_string_pretty(&results).map_err(|error| error.to_string())?;
-    store(&format!("{name}-{}.json", results.time.replace(':', "")), &text)?;
-    store(&format!("{name}-{}.html", results.time.replace(':', "")), &page::html(&results))
+    let page = write(&format!("{file}.html"), &page::html(&results))?;
+    println!("written to {} and {file}.json beside it", page.display());
+    Ok(())
 }
 
 /// Draws a stored result again.
@@ -85,13 +89,13 @@ fn time() -> Result<String, Failure> {
     Ok(date.trim().to_owned())
 }
 
-fn store(name: &str, text: &str) -> Result<(), Failure> {
+/// Writes a file among the results; where.
+fn write(name: &str, text: &str) -> Result<PathBuf, Failure> {
     let results = root().join("bench/results");
     std::fs::create_dir_all(&results).map_err(|error| error.to_string())?;
     let file = results.join(name);
-    std::fs::write(&file, text).map_err(|error| error.to_string())?;
-    println!("written to {}", file.display());
-    Ok(())
+    std::fs::write(&file, text).map_err(|error| format!("{}: {error}", file.display()))?;
+    Ok(file)
 }
 
 /// Stores what was measured, as JSON with the time and the kernel; `fields` is what else its object has.
@@ -99,5 +103,7 @@ fn save(name: &str, fields: &str) -> Result<(), Failure> {
     let (date, kernel) = (time()?, output(command("uname", &["-sr"]))?);
     let kernel = kernel.trim();
     let text = format!("{{\n  \"time\": \"{date}\",\n  \"kernel\": \"{kernel}\",\n{fields}\n}}\n");
-    store(&format!("{name}-{}.json", date.replace(':', "")), &text)
+    let file = write(&format!("{name}-{}.json", date.replace(':', "")), &text)?;
+    println!("written to {}", file.display());
+    Ok(())
 }

@@ -133,23 +133,29 @@ fn curves(results: &Results) -> String {
     }
     let mut text = String::new();
     for name in names {
-        let cpu = curve(results, name, |cell| median(&cell.cpu_us));
-        if cpu.iter().all(|line| line.points.len() < 2) {
+        let cpu = curve(results, name, |cell| Some(median(&cell.cpu_us)));
+        if cpu.is_empty() {
             continue;
         }
-        let start = curve(results, name, |cell| cell.start_seconds);
-        let memory = curve(results, name, |cell| cell.rest_bytes as f64 / 1e6);
         let _ = write!(text, "<h2>Growth with {name}</h2>{}", lines(&cpu, "CPU µs a request"));
-        // Memory at rest is before connections are there, and does not know of fields.
-        if !matches!(name, "connections" | "fields") {
-            text += &lines(&memory, "MB at rest");
-            text += &lines(&start, "seconds to start");
+        match name {
+            "connections" => {
+                text += &lines(&curve(results, name, |cell| cell.idle_bytes), "bytes an idle connection");
+            }
+            // Neither the start nor rest knows of them.
+            "fields" => {}
+            _ => {
+                text +=
+                    &lines(&curve(results, name, |cell| Some(cell.rest_bytes as f64 / 1e6)), "MB at rest");
+                text += &lines(&curve(results, name, |cell| Some(cell.start_seconds)), "seconds to start");
+            }
         }
     }
     text
 }
 
-fn curve<'a>(results: &'a Results, name: &str, value: impl Fn(&Cell) -> f64) -> Vec<Line<'a>> {
+/// Lines of more than one point, by program.
+fn curve<'a>(results: &'a Results, name: &str, value: impl Fn(&Cell) -> Option<f64>) -> Vec<Line<'a>> {
     let mut all: Vec<Line> = Vec::new();
     for row in &results.workloads {
         let Some((own, at)) = &row.curve else { continue };
@@ -157,13 +163,15 @@ fn curve<'a>(results: &'a Results, name: &str, value: impl Fn(&Cell) -> f64) -> 
             continue;
         }
         for cell in row.cells.iter().filter(|cell| !cell.cpu_us.is_empty()) {
-            let point = (*at as f64, value(cell));
+            let Some(value) = value(cell) else { continue };
+            let point = (*at as f64, value);
             match all.iter_mut().find(|line| line.name == cell.name) {
                 Some(line) => line.points.push(point),
                 None => all.push(Line { name: &cell.name, points: vec![point] }),
             }
         }
     }
+    all.retain(|line| line.points.len() > 1);
     all
 }
 

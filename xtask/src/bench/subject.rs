@@ -14,7 +14,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// How long a program may take to serve: some read many routes slowly.
-const START_LIMIT: Duration = Duration::from_secs(60);
+const START_LIMIT: Duration = Duration::from_secs(120);
 
 /// Open files that the largest workload needs: ten thousand connections, twice.
 const DESCRIPTORS: u64 = 25_000;
@@ -148,7 +148,7 @@ impl Subject {
     /// Starts it and waits until it listens.
     ///
     /// # Errors
-    /// When it does not within a minute, with the last lines that it wrote.
+    /// When it does not within two minutes, with the last lines that it wrote.
     pub fn start(
         kind: Kind,
         programs: &Programs,

@@ -1,8 +1,8 @@
 //! Counting system calls: by `perf`, which hardly slows what it counts, else by `strace`, which does.
 
+use super::machine::get;
 use crate::process::Process;
 use crate::run::{Failure, command};
-use crate::tools::is_there;
 use std::io::Read;
 use std::process::Stdio;
 use std::time::Duration;
@@ -18,7 +18,7 @@ pub(super) enum Counter {
 }
 
 impl Counter {
-    /// One that works here.
+    /// One that works here; it is installed where that is allowed.
     pub fn find() -> Option<Counter> {
         let own = [std::process::id()];
         let works = |counter: &Counter| {
@@ -26,9 +26,9 @@ impl Counter {
             counting.and_then(Counting::end).is_ok()
         };
         // One cannot trace oneself with the second; that it is there must do.
-        match works(&Counter::Perf) {
+        match get("perf", "linux-perf") && works(&Counter::Perf) {
             true => Some(Counter::Perf),
-            false => is_there("strace").then_some(Counter::Strace),
+            false => get("strace", "strace").then_some(Counter::Strace),
         }
     }
 
@@ -89,10 +89,12 @@ fn perf(said: &str) -> Option<u64> {
     line.split(';').next()?.parse().ok()
 }
 
-/// The fourth cell of the line of totals.
+/// The cell of the line of totals below `calls`; versions differ in what stands before it.
 fn strace(said: &str) -> Option<u64> {
+    let head = said.lines().find(|line| line.starts_with("% time"))?;
+    let end = head.find("calls")? + "calls".len();
     let line = said.lines().find(|line| line.ends_with(" total"))?;
-    line.split_whitespace().nth(3)?.parse().ok()
+    line.get(..end)?.split_whitespace().next_back()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -104,11 +106,18 @@ mod tests {
         assert_eq!(perf("81234;;raw_syscalls:sys_enter;1000;100.00;;\n"), Some(81_234));
         assert_eq!(perf("<not counted>;;raw_syscalls:sys_enter;0;0.00;;\n"), None);
         assert_eq!(perf("Error: Access denied\n"), None);
-        let table = "% time     seconds  usecs/call     calls    errors syscall\n\
-                     ------ ----------- ----------- --------- --------- ------------------\n \
-                     60.00    0.080000          12      6215        35 recvfrom\n\
-                     ------ ----------- ----------- --------- --------- ------------------\n\
-                     100.00    0.133370          10     12934        40 total\n";
-        assert_eq!(strace(table), Some(12_934));
+        let table = [
+            "strace: Process 7 attached",
+            "% time     seconds  usecs/call     calls    errors syscall",
+            "------ ----------- ----------- --------- --------- ----------------",
+            " 60.00    0.080000          12      6215        35 recvfrom",
+            "------ ----------- ----------- --------- --------- ----------------",
+            "100.00    0.133370          10     12934        40 total",
+        ]
+        .join("\n");
+        assert_eq!(strace(&table), Some(12_934));
+        // Older ones leave the mean of totals empty.
+        assert_eq!(strace(&table.replace("   10     12934", "          12934")), Some(12_934));
+        assert_eq!(strace("strace: attach: Operation not permitted"), None);
     }
 }

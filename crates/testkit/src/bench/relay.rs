@@ -20,9 +20,8 @@ struct Pair {
 /// Relays until the process ends.
 ///
 /// # Errors
-/// When nothing can be listened on or waited for there.
-pub fn serve(address: SocketAddr, origin: SocketAddr) -> io::Result<()> {
-    let mut listener = TcpListener::bind(address)?;
+/// When nothing can be waited for there.
+pub fn serve(mut listener: TcpListener, origin: SocketAddr) -> io::Result<()> {
     let mut poll = Poll::new()?;
     poll.registry().register(&mut listener, FIRST, Interest::READABLE)?;
     let mut events = Events::with_capacity(1024);

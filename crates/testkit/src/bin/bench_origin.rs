@@ -1,5 +1,6 @@
 //! `bench-origin ADDRESS`: the cheapest origin that is still correct, for measuring what is before it.
 
+use mio::net::TcpListener;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use testkit::bench::origin;
@@ -9,7 +10,7 @@ fn main() -> ExitCode {
         eprintln!("usage: bench-origin ADDRESS");
         return ExitCode::from(2);
     };
-    match origin::serve(address) {
+    match TcpListener::bind(address).and_then(origin::serve) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("bench-origin: {error}");

@@ -1,5 +1,6 @@
 //! `bench-relay ADDRESS ORIGIN`: passes bytes on and understands nothing, which is what the kernel alone costs.
 
+use mio::net::TcpListener;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use testkit::bench::relay;
@@ -11,7 +12,7 @@ fn main() -> ExitCode {
         eprintln!("usage: bench-relay ADDRESS ORIGIN");
         return ExitCode::from(2);
     };
-    match relay::serve(own, origin) {
+    match TcpListener::bind(own).and_then(|listener| relay::serve(listener, origin)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("bench-relay: {error}");

@@ -22,7 +22,6 @@ use answers::Answers;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
 
 /// How a connection is spoken with.
 enum Speech {
@@ -46,9 +45,8 @@ struct Connection {
 /// Serves until the process ends.
 ///
 /// # Errors
-/// When nothing can be listened on or waited for there.
-pub fn serve(address: SocketAddr) -> io::Result<()> {
-    let mut listener = TcpListener::bind(address)?;
+/// When nothing can be waited for there.
+pub fn serve(mut listener: TcpListener) -> io::Result<()> {
     let mut poll = Poll::new()?;
     poll.registry().register(&mut listener, FIRST, Interest::READABLE)?;
     let mut events = Events::with_capacity(1024);
