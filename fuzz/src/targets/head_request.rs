@@ -1,6 +1,7 @@
 //! Heads of requests.
 
 use super::head::{self, LIMITS};
+use super::head_oracle;
 use crate::Target;
 use std::fmt::Write as _;
 use wire::h1::{Framing, HeadError, Known, Method, RequestHead, TargetForm, Version};
@@ -50,6 +51,8 @@ fn parse(input: &[u8]) -> Result<Option<RequestHead>, HeadError> {
 
 fn check(input: &[u8]) -> String {
     let whole = parse(input);
+    let theirs = head_oracle::check_request(input, LIMITS);
+    assert_eq!(theirs, whole.as_ref().map(Option::is_some).map_err(|error| *error));
     check_pieces(input, &whole, 1..=input.len());
     check_pieces(input, &whole, head::cuts(input));
     match whole {
