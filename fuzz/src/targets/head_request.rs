@@ -1,6 +1,7 @@
 //! Heads of requests.
 
 use super::head::{self, LIMITS};
+use super::head_oracle;
 use crate::Target;
 use std::fmt::Write as _;
 use wire::h1::{Framing, HeadError, Known, Method, RequestHead, TargetForm, Version};
@@ -50,6 +51,8 @@ fn parse(input: &[u8]) -> Result<Option<RequestHead>, HeadError> {
 
 fn check(input: &[u8]) -> String {
     let whole = parse(input);
+    let theirs = head_oracle::check_request(input, LIMITS);
+    assert_eq!(theirs, whole.as_ref().map(Option::is_some).map_err(|error| *error));
     check_pieces(input, &whole, 1..=input.len());
     check_pieces(input, &whole, head::cuts(input));
     match whole {
@@ -186,8 +189,18 @@ fn check_authority(head: &[u8], parsed: &RequestHead, lines: &[head::Line<'_>]) 
     if said.is_empty() {
         assert_eq!(parsed.version, Version::Http10, "HTTP/1.1 without Host");
     }
+    // RFC 9110 section 4.2.3: to leave the default port out is to name it.
+    let default = match parsed.scheme {
+        Some(wire::h1::Scheme::Http) => Some(80),
+        Some(wire::h1::Scheme::Https) => Some(443),
+        None => None,
+    };
+    let meaning = |text| {
+        let authority = wire::uri::split_authority(text).expect("an authority");
+        (authority.host.to_ascii_lowercase(), authority.port.or(default))
+    };
     for said in said {
-        assert!(host.eq_ignore_ascii_case(said), "the target's host is not that of Host");
+        assert_eq!(meaning(host), meaning(said), "the target's host is not that of Host");
     }
     if !host.is_empty() {
         assert!(wire::uri::split_authority(host).is_some(), "an authority that is none");

@@ -1,6 +1,7 @@
 //! Heads of answers.
 
 use super::head::{self, LIMITS, WORDS};
+use super::head_oracle;
 use crate::Target;
 use std::fmt::Write as _;
 use wire::h1::{Framing, HeadError, Method, ResponseHead, Version};
@@ -15,6 +16,10 @@ fn parse(input: &[u8], method: Method) -> Result<Option<ResponseHead>, HeadError
 
 fn check(input: &[u8]) -> String {
     let whole = parse(input, Method::Get);
+    for method in [Method::Get, Method::Head] {
+        let theirs = head_oracle::check_response(input, LIMITS, method);
+        assert_eq!(theirs, parse(input, method).map(|head| head.is_some()));
+    }
     check_pieces(input, &whole, 1..=input.len());
     check_pieces(input, &whole, head::cuts(input));
     match whole {

@@ -9,6 +9,8 @@ mod h2;
 pub mod h2_request;
 pub mod h2_response;
 mod head;
+#[path = "../../../crates/wire/tests/heads/oracle.rs"]
+mod head_oracle;
 pub mod head_request;
 pub mod head_response;
 pub mod path_matcher;

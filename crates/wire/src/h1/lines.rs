@@ -1,6 +1,6 @@
 //! Reading field lines: framing, the strict gate and what they say, in one pass (RFC 9112 section 5).
 
-use super::scan::{Control, NotToken, find};
+use super::scan::{Control, NotToken, find_from};
 use super::{FIELDS_MAX, Field, Framing, HeadError, HeadLimits, Known, Span, Version};
 
 /// What the fields say about the message and its connection.
@@ -40,72 +40,84 @@ pub(super) fn read(
     summary: &mut Summary,
 ) -> Result<Option<usize>, HeadError> {
     fields.clear();
-    let mut rest = buffer.get(at..).unwrap_or_default();
+    let mut at = at;
     loop {
-        let at = buffer.len() - rest.len();
-        if rest.starts_with(b"\r\n") {
-            return Ok(Some(at + 2));
+        let name_end = find_from::<NotToken>(buffer, at);
+        if name_end == at || buffer.get(name_end) != Some(&b':') {
+            let rest = buffer.get(at..).unwrap_or_default();
+            let next = no_field(rest, name_end - at, &mut summary.bare)?;
+            return Ok(next.map(|next| buffer.len() - next.len()));
         }
-        let length = find::<NotToken>(rest);
-        let (name, behind) = rest.split_at(length);
-        let behind = match behind.split_first() {
-            Some((b':', behind)) if length > 0 => behind,
-            Some(_) if length == 0 => return Ok(line_end(rest, &mut summary.bare)?.map(|ends| at + ends)),
-            Some(_) => return Err(HeadError::Malformed),
-            None => return Ok(None),
+        let mut start = name_end + 1;
+        if buffer.get(start) == Some(&b' ') {
+            start += 1;
+        }
+        let end = find_from::<Control>(buffer, start);
+        let next = if buffer.get(end..).is_some_and(|rest| rest.starts_with(b"\r\n")) {
+            end + 2
+        } else {
+            let Some(next) = behind_line(buffer.get(end..).unwrap_or_default(), &mut summary.bare)? else {
+                return Ok(None);
+            };
+            buffer.len() - next.len()
         };
-        let (value, behind) = behind.split_at(find::<Control>(behind));
-        let Some(ends) = line_end(behind, &mut summary.bare)? else { return Ok(None) };
         if fields.len() == slots {
             return Err(HeadError::TooManyFields);
         }
-        rest = &behind[ends..];
-        let (start, value) = trimmed(at + length + 1, value);
-        let known = Known::of(name);
-        let field = Field {
-            line: Span::new(at, buffer.len() - rest.len()),
-            name: Span::new(at, at + length),
-            value: Span::new(start, start + value.len()),
+        let mut place = Span::new(start, end);
+        // There are no control characters but tabs.
+        if let Some([] | [..=b' ', ..] | [.., ..=b' ']) = buffer.get(start..end) {
+            place = trimmed(buffer, place, name_end + 1);
+        }
+        let known = Known::of(&buffer[at..name_end]);
+        fields.push(Field {
+            line: Span::new(at, next),
+            name: Span::new(at, name_end),
+            value: place,
             known,
-            hop: known.is_hop(),
-        };
-        fields.push(field);
-        if known != Known::Other
-            && let Err(error) = summary.note(known, field.value, value)
-        {
-            summary.refusal.get_or_insert(error);
+            hop: false,
+        });
+        at = next;
+        if Summary::is_told(known) {
+            summary.tell(buffer, fields);
         }
     }
 }
 
-/// A value that stands at `start`, without white space around it, and where it is then.
-#[inline]
-fn trimmed(start: usize, value: &[u8]) -> (usize, &[u8]) {
-    let mut trimmed = value;
-    while let [b' ' | b'\t', behind @ ..] = trimmed {
-        trimmed = behind;
+/// What it means that there is no field name at the start of `rest`: the end of the head, or nothing good.
+fn no_field<'b>(rest: &'b [u8], length: usize, bare: &mut bool) -> Result<Option<&'b [u8]>, HeadError> {
+    match length {
+        0 => behind_line(rest, bare),
+        _ if length == rest.len() => Ok(None),
+        _ => Err(HeadError::Malformed),
     }
-    if trimmed.is_empty() {
-        return (start, trimmed);
-    }
-    let start = start + value.len() - trimmed.len();
-    while let [before @ .., b' ' | b'\t'] = trimmed {
-        trimmed = before;
-    }
-    (start, trimmed)
 }
 
-/// The length of the end of a line that must be at the start of `rest`; `None`: more bytes are needed. Notes when it is
-/// LF alone.
+/// A value without white space around it. An empty one is where it could begin.
+#[cold]
+fn trimmed(buffer: &[u8], value: Span, empty: usize) -> Span {
+    let is_text = |byte: &u8| !matches!(byte, b' ' | b'\t');
+    let bytes = value.of(buffer);
+    match (bytes.iter().position(is_text), bytes.iter().rposition(is_text)) {
+        (Some(first), Some(last)) => {
+            let start = value.start as usize;
+            Span::new(start + first, start + last + 1)
+        }
+        _ => Span::new(empty, empty),
+    }
+}
+
+/// What is behind the end of the line that must be at the start of `rest`; `None`: more bytes are needed. Notes when the
+/// line ends with LF alone.
 #[inline]
-pub(super) fn line_end(rest: &[u8], bare: &mut bool) -> Result<Option<usize>, HeadError> {
-    if rest.starts_with(b"\r\n") {
-        return Ok(Some(2));
+pub(super) fn behind_line<'b>(rest: &'b [u8], bare: &mut bool) -> Result<Option<&'b [u8]>, HeadError> {
+    if let [b'\r', b'\n', behind @ ..] = rest {
+        return Ok(Some(behind));
     }
     match rest {
-        [b'\n', ..] => {
+        [b'\n', behind @ ..] => {
             *bare = true;
-            Ok(Some(1))
+            Ok(Some(behind))
         }
         [] | [b'\r'] => Ok(None),
         _ => Err(HeadError::Malformed),
@@ -114,17 +126,32 @@ pub(super) fn line_end(rest: &[u8], bare: &mut bool) -> Result<Option<usize>, He
 
 impl Summary {
     /// Refuses a whole head that is well-formed, but not strictly so or not to be believed; marks what is nominated.
+    #[inline]
     pub(super) fn judge(&self, buffer: &[u8], fields: &mut [Field]) -> Result<(), HeadError> {
-        if let Some(error) = self.refusal {
-            return Err(error);
+        match self.refusal {
+            Some(error) => Err(error),
+            None if self.bare => Err(HeadError::BareLf),
+            None if self.nominates => mark_nominated(buffer, fields),
+            None => Ok(()),
         }
-        if self.bare {
-            return Err(HeadError::BareLf);
-        }
-        if self.nominates { mark_nominated(buffer, fields) } else { Ok(()) }
     }
 
+    /// Whether that field says anything about the message and its connection.
+    fn is_told(known: Known) -> bool {
+        known.is_hop()
+            || matches!(known, Known::Host | Known::ContentLength | Known::TransferEncoding | Known::Expect)
+    }
+
+    /// Takes in what the last field says.
     #[inline(never)]
+    fn tell(&mut self, buffer: &[u8], fields: &mut [Field]) {
+        let Some(field) = fields.last_mut() else { return };
+        field.hop = field.known.is_hop();
+        if let Err(error) = self.note(field.known, field.value, field.value.of(buffer)) {
+            self.refusal.get_or_insert(error);
+        }
+    }
+
     fn note(&mut self, known: Known, place: Span, value: &[u8]) -> Result<(), HeadError> {
         match known {
             Known::Host => {
@@ -185,10 +212,18 @@ impl Summary {
 /// RFC 9110 section 8.6: digits alone; no list, no sign.
 fn parse_length(value: &[u8]) -> Result<u64, HeadError> {
     // 19 digits cannot overflow, and no body is longer.
-    if value.is_empty() || value.len() > 19 || !value.iter().all(u8::is_ascii_digit) {
+    if value.is_empty() || value.len() > 19 {
         return Err(HeadError::LengthInvalid);
     }
-    Ok(value.iter().fold(0, |number, digit| number * 10 + u64::from(digit - b'0')))
+    let mut number = 0;
+    for byte in value {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return Err(HeadError::LengthInvalid);
+        }
+        number = number * 10 + u64::from(digit);
+    }
+    Ok(number)
 }
 
 /// Exactly `chunked`. A list, even one that ends so, is read differently by different servers.
@@ -206,6 +241,7 @@ fn names_h2c(value: &[u8]) -> bool {
 }
 
 /// Marks the fields that `Connection` names; refuses to take away what others rely on.
+#[cold]
 fn mark_nominated(buffer: &[u8], fields: &mut [Field]) -> Result<(), HeadError> {
     for index in 0..fields.len() {
         if fields[index].known != Known::Connection {

@@ -1,6 +1,6 @@
 //! Reading the request line (RFC 9112 section 3).
 
-use super::lines::line_end;
+use super::lines::behind_line;
 use super::scan::{NotInPath, NotToken, find};
 use super::{HeadError, Span, Version};
 
@@ -64,8 +64,8 @@ fn read_usual(buffer: &[u8]) -> Option<RequestLine> {
 fn read_carefully(buffer: &[u8], bare: &mut bool) -> Result<Option<RequestLine>, HeadError> {
     let mut start = 0;
     while let Some(b'\r' | b'\n') = buffer.get(start) {
-        let Some(ends) = line_end(&buffer[start..], &mut false)? else { return Ok(None) };
-        start += ends;
+        let Some(behind) = behind_line(&buffer[start..], &mut false)? else { return Ok(None) };
+        start = buffer.len() - behind.len();
     }
     let method_end = start + find::<NotToken>(&buffer[start..]);
     match buffer.get(method_end) {
@@ -91,11 +91,11 @@ fn read_carefully(buffer: &[u8], bare: &mut bool) -> Result<Option<RequestLine>,
         }
     };
     let query = memchr::memchr(b'?', target).map_or(target_end, |at| method_end + 1 + at);
-    Ok(line_end(&rest[9..], bare)?.map(|ends| RequestLine {
+    Ok(behind_line(&rest[9..], bare)?.map(|behind| RequestLine {
         method: Span::new(start, method_end),
         target: Span::new(method_end + 1, target_end),
         query: query as u32,
-        end: (target_end + 9 + ends) as u32,
+        end: (buffer.len() - behind.len()) as u32,
         odd: target.iter().any(|byte| !byte.is_ascii_graphic() || matches!(byte, b'#' | b'\\')),
         version,
     }))

@@ -1,6 +1,6 @@
 //! The head of an answer.
 
-use super::lines::{self, Summary, has_new_line, line_end, slots};
+use super::lines::{self, Summary, behind_line, has_new_line, slots};
 use super::scan::{Control, find};
 use super::{Field, Framing, HeadError, HeadLimits, Known, Method, Span, Version};
 
@@ -58,7 +58,11 @@ impl ResponseHead {
             return self.unfinished(buffer, limits);
         }
         let mut summary = Summary::default();
-        let Some(length) = self.read_lines(buffer, limits, &mut summary)? else {
+        let Some(lines) = self.read_start(buffer, &mut summary.bare)? else {
+            return self.unfinished(buffer, limits);
+        };
+        let start = buffer.len() - lines.len();
+        let Some(length) = lines::read(buffer, start, slots(limits), &mut self.fields, &mut summary)? else {
             return self.unfinished(buffer, limits);
         };
         self.searched = 0;
@@ -84,31 +88,38 @@ impl ResponseHead {
         if buffer.len() >= limits.bytes as usize { Err(HeadError::TooLarge) } else { Ok(false) }
     }
 
-    /// Reads all lines, and gives the length of them all; `None`: more bytes are needed.
-    fn read_lines(
-        &mut self,
-        buffer: &[u8],
-        limits: HeadLimits,
-        summary: &mut Summary,
-    ) -> Result<Option<usize>, HeadError> {
-        let mut start = 0;
-        while let Some(b'\r' | b'\n') = buffer.get(start) {
-            let Some(ends) = line_end(&buffer[start..], &mut summary.bare)? else { return Ok(None) };
-            start += ends;
+    /// Reads the status line (RFC 9112 section 4), and gives what is behind it; `None`: more bytes are needed.
+    #[inline]
+    fn read_start<'b>(&mut self, buffer: &'b [u8], bare: &mut bool) -> Result<Option<&'b [u8]>, HeadError> {
+        self.reason = Span::default();
+        let (version, digits, line) = match buffer {
+            [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'1', b' ', a, b, c, b' ', line @ ..] => {
+                (Version::Http11, [a, b, c], line)
+            }
+            _ => return self.read_start_carefully(buffer, bare),
+        };
+        let digits = digits.map(|digit| u16::from(digit.wrapping_sub(b'0')));
+        if digits.iter().any(|digit| *digit > 9) {
+            return Err(HeadError::Malformed);
         }
-        let Some(end) = self.read_status_line(buffer, start, &mut summary.bare)? else { return Ok(None) };
-        lines::read(buffer, end, slots(limits), &mut self.fields, summary)
+        self.version = version;
+        self.status = digits[0] * 100 + digits[1] * 10 + digits[2];
+        self.read_reason(buffer, line, bare)
     }
 
-    /// Reads the line that begins at `start` (RFC 9112 section 4), and gives one past it. The space behind the status may
-    /// be left out with the reason.
-    fn read_status_line(
+    /// Reads byte after byte, and says what is wrong as soon as it shows. The space behind the status may be left out
+    /// with the reason; empty lines in front are an error once the head is whole.
+    #[cold]
+    fn read_start_carefully<'b>(
         &mut self,
-        buffer: &[u8],
-        start: usize,
+        buffer: &'b [u8],
         bare: &mut bool,
-    ) -> Result<Option<usize>, HeadError> {
-        let line = &buffer[start..];
+    ) -> Result<Option<&'b [u8]>, HeadError> {
+        let mut line = buffer;
+        while let [b'\r' | b'\n', ..] = line {
+            let Some(behind) = behind_line(line, bare)? else { return Ok(None) };
+            line = behind;
+        }
         self.version = match line.first_chunk() {
             Some(b"HTTP/1.1") => Version::Http11,
             Some(b"HTTP/1.0") => Version::Http10,
@@ -128,18 +139,29 @@ impl ResponseHead {
                 None => return Ok(None),
             }
         }
-        self.reason = Span::default();
-        let mut at = 12;
-        if line.get(at) == Some(&b' ') {
-            at += 1;
-            let reason = &line[at..at + find::<Control>(&line[at..])];
-            if !reason.is_empty() && reason.is_ascii() {
-                self.reason = Span::new(start + at, start + at + reason.len());
-            }
-            at += reason.len();
+        match line.get(12..) {
+            Some([b' ', reason @ ..]) => self.read_reason(buffer, reason, bare),
+            Some(line) => behind_line(line, bare),
+            None => Ok(None),
         }
-        let ends = line_end(line.get(at..).unwrap_or_default(), bare)?;
-        Ok(ends.map(|ends| start + at + ends))
+    }
+
+    /// Reads the reason that `line` begins with.
+    #[inline]
+    fn read_reason<'b>(
+        &mut self,
+        buffer: &'b [u8],
+        line: &'b [u8],
+        bare: &mut bool,
+    ) -> Result<Option<&'b [u8]>, HeadError> {
+        // What nearly all say.
+        let length = if line.starts_with(b"OK\r\n") { 2 } else { find::<Control>(line) };
+        let (reason, behind) = line.split_at(length);
+        if !reason.is_empty() && reason.is_ascii() {
+            let start = buffer.len() - line.len();
+            self.reason = Span::new(start, start + reason.len());
+        }
+        behind_line(behind, bare)
     }
 
     /// All values of the field called `name`, in order; `buffer` is what was parsed.

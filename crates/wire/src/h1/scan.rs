@@ -83,12 +83,11 @@ const fn each(byte: u8) -> u64 {
     u64::from_ne_bytes([byte; 8])
 }
 
-/// The first place that is a stop; the length of `bytes` if there is none.
+/// The first place from `at` on that is a stop; the length of `bytes` if there is none.
 #[inline]
-pub(super) fn find<S: Stop>(bytes: &[u8]) -> usize {
-    let mut at = 0;
-    let mut rest = bytes;
-    while let Some((eight, behind)) = rest.split_first_chunk::<8>() {
+pub(super) fn find_from<S: Stop>(bytes: &[u8], at: usize) -> usize {
+    let mut at = at;
+    while let Some(eight) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
         let mut hints = S::hints(u64::from_le_bytes(*eight)) & each(0x80);
         while hints != 0 {
             let place = (hints.trailing_zeros() / 8) as usize;
@@ -98,9 +97,17 @@ pub(super) fn find<S: Stop>(bytes: &[u8]) -> usize {
             hints &= hints - 1;
         }
         at += 8;
-        rest = behind;
     }
-    at + rest.iter().position(|byte| is::<S>(*byte)).unwrap_or(rest.len())
+    while bytes.get(at).is_some_and(|byte| !is::<S>(*byte)) {
+        at += 1;
+    }
+    at
+}
+
+/// The first place that is a stop; the length of `bytes` if there is none.
+#[inline]
+pub(super) fn find<S: Stop>(bytes: &[u8]) -> usize {
+    find_from::<S>(bytes, 0)
 }
 
 #[inline]
