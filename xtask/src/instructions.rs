@@ -7,6 +7,7 @@
 //! asks of people.
 
 mod count;
+mod envoy;
 mod options;
 mod peer;
 mod profile;
@@ -64,7 +65,7 @@ pub fn task(words: &[&str]) -> Result<(), Failure> {
         return scenarios.iter().try_for_each(|scenario| profile::print(&bench, &program, scenario));
     }
     if options.peers {
-        return beside_peers(&bench, program, &scenarios);
+        return beside_peers(&bench, program, options.envoy, &scenarios);
     }
     if options.accept {
         return accept(&bench, &program, &scenarios);
@@ -163,7 +164,12 @@ fn accept(bench: &Bench, program: &Program, scenarios: &[&Scenario]) -> Result<(
 }
 
 /// Counts all programs that are there.
-fn beside_peers(bench: &Bench, program: Program, scenarios: &[&Scenario]) -> Result<(), Failure> {
+fn beside_peers(
+    bench: &Bench,
+    program: Program,
+    envoy: Option<PathBuf>,
+    scenarios: &[&Scenario],
+) -> Result<(), Failure> {
     let apt = ["install", "-y", "--no-install-recommends", "haproxy"];
     let has_haproxy =
         is_there("haproxy") || (succeed(command("apt-get", &apt)).is_ok() && is_there("haproxy"));
@@ -171,6 +177,10 @@ fn beside_peers(bench: &Bench, program: Program, scenarios: &[&Scenario]) -> Res
     match has_haproxy {
         true => programs.push(Program::HaProxy),
         false => println!("== SKIPPED: haproxy is not installed"),
+    }
+    match envoy {
+        Some(envoy) => programs.push(Program::Envoy(envoy)),
+        None => println!("== SKIPPED: no Envoy is given (--envoy PATH)"),
     }
     let jobs: Vec<(&Program, &Scenario)> = programs
         .iter()
