@@ -3,12 +3,13 @@
 use super::program::Place;
 use super::scenario::Shape;
 use crate::process::port;
+use crate::run::Failure;
 
 /// Its configuration, as YAML.
 ///
 /// # Errors
 /// With many routes: it tries those that differ in their path one after the other.
-pub(super) fn configuration(shape: Shape, place: &Place<'_>) -> Result<String, String> {
+pub(super) fn configuration(shape: Shape, place: &Place<'_>) -> Result<String, Failure> {
     let tls = match shape {
         Shape::Routes => return Err("Envoy is not counted with many routes".to_owned()),
         Shape::Tls => format!(

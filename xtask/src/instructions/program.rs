@@ -81,7 +81,7 @@ impl Program {
         let file = place.folder.join("configuration.yaml");
         let text = match self {
             Program::Tidegate(_) => tidegate(scenario.shape, place),
-            Program::Nginx => peer::nginx(scenario.shape, place),
+            Program::Nginx => peer::nginx(scenario.shape, place)?,
             Program::HaProxy => {
                 let map = place.folder.join("map");
                 std::fs::write(&map, peer::haproxy_map()).map_err(|error| error.to_string())?;
