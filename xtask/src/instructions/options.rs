@@ -12,6 +12,7 @@ usage: cargo xtask bench --instructions [--only NAME,…] [--binary PATH] [--acc
   --binary PATH  of this tidegate, instead of one that is built (profile `dist`)
   --accept       store the figures
   --peers        beside nginx and HAProxy; results in bench/results/
+  --envoy PATH   with --peers: beside this Envoy too
   --profile      show the functions that cost most";
 
 /// What was asked.
@@ -25,6 +26,8 @@ pub struct Options {
     pub accept: bool,
     /// Whether peers are counted too.
     pub peers: bool,
+    /// An Envoy that is a peer too.
+    pub envoy: Option<PathBuf>,
     /// Whether functions are shown instead of sums.
     pub profile: bool,
 }
@@ -44,6 +47,7 @@ impl Options {
                 "--binary" => options.binary = Some(root().join(value()?)),
                 "--accept" => options.accept = true,
                 "--peers" => options.peers = true,
+                "--envoy" => options.envoy = Some(root().join(value()?)),
                 "--profile" => options.profile = true,
                 _ => return Err(format!("{word} is not known")),
             }
@@ -61,6 +65,9 @@ impl Options {
         }
         if options.accept && options.binary.is_some() {
             return Err("only figures of what is built here are stored, not those of --binary".to_owned());
+        }
+        if options.envoy.is_some() && !options.peers {
+            return Err("--envoy goes with --peers".to_owned());
         }
         Ok(options)
     }
@@ -94,6 +101,7 @@ mod tests {
             (&["--only", "huge"], Err("there is no scenario huge; there are small, ")),
             (&["--quick"], Err("--quick is not known")),
             (&["--peers", "--accept"], Err("do not go together")),
+            (&["--envoy", "x"], Err("goes with --peers")),
             (&["--binary", "x", "--accept"], Err("only figures of what is built here")),
         ] {
             match (Options::parse(words), wanted) {

@@ -1,8 +1,8 @@
 //! The programs whose instructions are counted, and their configurations: one worker, no access log unless it is asked
 //! for, kept connections to the origin, everything else at its default where that does not get in the way of counting.
 
-use super::peer;
 use super::scenario::{ROUTES, Scenario, Shape};
+use super::{envoy, peer};
 use crate::run::{Failure, command, output};
 use std::path::{Path, PathBuf};
 
@@ -15,6 +15,8 @@ pub enum Program {
     Nginx,
     /// HAProxy with large buffers.
     HaProxy,
+    /// This Envoy.
+    Envoy(PathBuf),
 }
 
 /// What a program is to listen on and to be in front of, and a folder for its files.
@@ -44,6 +46,7 @@ impl Program {
             Program::Tidegate(_) => "tidegate",
             Program::Nginx => "nginx",
             Program::HaProxy => "haproxy",
+            Program::Envoy(_) => "envoy",
         }
     }
 
@@ -53,18 +56,20 @@ impl Program {
     /// When it does not run.
     pub fn version(&self) -> Result<String, Failure> {
         let said = match self {
-            Program::Tidegate(binary) => output(command(&binary.to_string_lossy(), &["--version"]))?,
+            Program::Tidegate(binary) | Program::Envoy(binary) => {
+                output(command(&binary.to_string_lossy(), &["--version"]))?
+            }
             // It says so on standard error.
             Program::Nginx => output(command("sh", &["-c", "PATH=$PATH:/usr/sbin nginx -v 2>&1"]))?,
             Program::HaProxy => output(command("sh", &["-c", "PATH=$PATH:/usr/sbin haproxy -v"]))?,
         };
-        Ok(said.lines().next().unwrap_or_default().to_owned())
+        Ok(said.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default().to_owned())
     }
 
     /// Writes its configuration; how it is run by `valgrind`, whose words are given.
     ///
     /// # Errors
-    /// When a file cannot be written.
+    /// When a file cannot be written, or the program is not for this scenario.
     pub fn start(
         &self,
         scenario: &Scenario,
@@ -72,15 +77,17 @@ impl Program {
         overseer: &Path,
         valgrind: &[String],
     ) -> Result<Start, Failure> {
-        let file = place.folder.join("configuration");
+        // Envoy goes by the end of the name.
+        let file = place.folder.join("configuration.yaml");
         let text = match self {
             Program::Tidegate(_) => tidegate(scenario.shape, place),
-            Program::Nginx => peer::nginx(scenario.shape, place),
+            Program::Nginx => peer::nginx(scenario.shape, place)?,
             Program::HaProxy => {
                 let map = place.folder.join("map");
                 std::fs::write(&map, peer::haproxy_map()).map_err(|error| error.to_string())?;
                 peer::haproxy(scenario.shape, place, &map)
             }
+            Program::Envoy(_) => envoy::configuration(scenario.shape, place)?,
         };
         std::fs::write(&file, text).map_err(|error| error.to_string())?;
         let (file, folder) = (file.display(), place.folder.display());
@@ -90,6 +97,11 @@ impl Program {
             }
             Program::Nginx => format!("{} nginx -p {folder} -c {file} -e stderr", valgrind.join(" ")),
             Program::HaProxy => format!("{} haproxy -db -f {file}", valgrind.join(" ")),
+            Program::Envoy(binary) => format!(
+                "{} {} -c {file} --concurrency 1 --disable-hot-restart -l off",
+                valgrind.join(" "),
+                binary.display()
+            ),
         };
         let words = words.split(' ').map(str::to_owned).collect();
         Ok(Start { words, is_ours: matches!(self, Program::Tidegate(_)) })

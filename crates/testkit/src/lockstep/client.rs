@@ -13,6 +13,10 @@ use std::time::Duration;
 /// How much longer than elsewhere one read may take: the program in between runs fifty times slower than usual.
 const SLOWER: u32 = 6;
 
+/// Between two connections. Else the end of one and the beginning of the next would wake the other side once or twice, as
+/// it comes: one part in twenty of what a connection costs.
+const PAUSE: Duration = Duration::from_millis(2);
+
 /// The flag of Linux by which sending connects too.
 const MSG_FASTOPEN: i32 = 0x2000_0000;
 
@@ -69,10 +73,9 @@ pub fn run(workload: Workload, address: SocketAddr, count: usize, roots: Option<
         Workload::Small | Workload::Browser | Workload::Post | Workload::Chunked => {
             ask(&mut connect(address)?, &request(workload), count)
         }
-        Workload::Reconnect => (0..count).try_for_each(|_| {
-            let mut stream = connect_with(address, &request(workload))?;
-            last_answer(&mut stream)
-        }),
+        Workload::Reconnect => {
+            (0..count).try_for_each(|_| last_answer(connect_with(address, &request(workload))?))
+        }
         Workload::Tls => {
             let request = request(Workload::Small);
             let mut stream = connector(false)?.open(&request, |hello| connect_with(address, hello))?;
@@ -83,7 +86,7 @@ pub fn run(workload: Workload, address: SocketAddr, count: usize, roots: Option<
             let mut connector = connector(workload == Workload::TlsResumed)?;
             let request = request(Workload::Reconnect);
             (0..count).try_for_each(|_| {
-                last_answer(&mut connector.open(&request, |hello| connect_with(address, hello))?)
+                last_answer(connector.open(&request, |hello| connect_with(address, hello))?)
             })
         }
         Workload::Http2 => http2::ask(connect(address)?, count, 1, false),
@@ -134,11 +137,15 @@ fn ask(stream: &mut impl Duplex, request: &[u8], count: usize) -> io::Result<()>
     })
 }
 
-/// Reads an answer and the end of the connection.
-fn last_answer(stream: &mut impl Duplex) -> io::Result<()> {
-    Reader::new().answer(stream)?;
+/// Reads an answer and the end of the connection, and lets the other side see ours before anything else comes.
+fn last_answer(mut stream: impl Duplex) -> io::Result<()> {
+    Reader::new().answer(&mut stream)?;
     match stream.read(&mut [0; 1])? {
-        0 => Ok(()),
+        0 => {
+            drop(stream);
+            std::thread::sleep(PAUSE);
+            Ok(())
+        }
         _ => Err(bad("there is something behind the last answer")),
     }
 }
