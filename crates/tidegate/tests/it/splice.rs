@@ -21,7 +21,7 @@ fn pipes(tidegate: &Tidegate) -> usize {
     links.flatten().filter(|link| link.to_string_lossy().starts_with("pipe:")).count()
 }
 
-/// Gets `path` after having waited for what has been read so far to stand still.
+/// Asks for `path`, reads nothing, and waits until the server is not let send any more.
 fn stalled(pair: &Pair, path: &str) -> Client {
     let mut client = pair.client();
     let before = pair.origin.sent();
