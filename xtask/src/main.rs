@@ -1,7 +1,7 @@
 //! Tasks of the workspace: `cargo xtask test`, `cargo xtask ci`, `cargo xtask conformance`, `cargo xtask example NAME`,
-//! `cargo xtask bench --quick`.
+//! `cargo xtask bench`.
 //!
-//! Only the standard library, so that the first command of a newcomer starts at once.
+//! Hardly more than the standard library, so that the first command of a newcomer starts at once.
 
 mod bench;
 mod check;
@@ -23,8 +23,10 @@ usage: cargo xtask TASK
   conformance [h2spec] [grpc] [websocket] [--against nginx]
                  foreign suites against the program, all by default; needs Go and Node, and the network the first time
   example NAME   serve examples/NAME, with servers behind it
-  bench --quick  CPU and memory beside nginx on this machine, in a few minutes; results in bench/results/
-  bench --http2  CPU over HTTP/2 beside HAProxy, in a few minutes; results there too
+  bench [--quick] [--only WORKLOAD,...] [--subjects NAME,...] [--rounds N] [--seconds N] [--as-built]
+                 speed and memory beside nginx, HAProxy, Envoy and a blind relay; half an hour, or minutes with --quick;
+                 results in bench/results/ as JSON and as a page
+  bench --draw FILE  draws such a JSON file again
   bench --floods what known HTTP/2 attacks cost here, nginx and HAProxy, in a quarter of an hour; results there too
   bench --instructions [--only NAME,…] [--binary PATH]
                  user instructions of a request (callgrind), the same on a busy machine; `--binary` is built already
@@ -38,10 +40,8 @@ fn main() -> ExitCode {
         ["ci"] => check::ci(),
         ["conformance", rest @ ..] => conformance::task(rest),
         ["example", name] => example::serve(name),
-        ["bench", "--quick"] => bench::quick(),
-        ["bench", "--http2"] => bench::http2(),
-        ["bench", "--floods"] => bench::floods(),
         ["bench", "--instructions", rest @ ..] => instructions::task(rest),
+        ["bench", rest @ ..] => bench::task(rest),
         _ => {
             eprint!("{USAGE}");
             return ExitCode::from(2);

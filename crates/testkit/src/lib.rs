@@ -4,6 +4,7 @@
 //! Nothing here shares code with the product: the parser of messages is a second, slow and strict one, so
 //! that a mistake in ours cannot hide in its own mirror.
 
+pub mod bench;
 pub mod client;
 pub mod exchange;
 pub mod frames;

@@ -5,22 +5,22 @@
 //! the attack, one for honest requests. The attacks and the measuring
 //! are those of the tests (`testkit::frames`), by its program `floods`.
 
+use super::machine::get;
 use super::save;
-use super::subject::{Folder, on_core};
+use super::subject::{Folder, on_core, program};
 use crate::process::{Process, free_address, port};
-use crate::run::{Failure, cargo, command, output, root, succeed};
-use crate::tools::is_there;
+use crate::run::{Failure, cargo, command, output, succeed};
 
 /// Who is attacked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+enum Kind {
     Tidegate,
     Nginx,
     HaProxy,
 }
 
 impl Kind {
-    pub(super) fn name(self) -> &'static str {
+    fn name(self) -> &'static str {
         match self {
             Kind::Tidegate => "tidegate",
             Kind::Nginx => "nginx",
@@ -39,12 +39,7 @@ impl Kind {
         Ok(said.lines().next().unwrap_or_default().to_owned())
     }
 
-    pub(super) fn start(
-        self,
-        folder: &Folder,
-        address: &str,
-        origins: &[String; 2],
-    ) -> Result<Process, Failure> {
+    fn start(self, folder: &Folder, address: &str, origins: &[String; 2]) -> Result<Process, Failure> {
         let path = folder.0.join(format!("{}-{}", self.name(), port(address)));
         std::fs::create_dir_all(&path).map_err(|error| error.to_string())?;
         let path = path.to_string_lossy();
@@ -97,10 +92,9 @@ pub fn floods() -> Result<(), Failure> {
     store(&kinds, &results)
 }
 
-/// All that are there. HAProxy is installed where that is allowed; nothing else needs it.
-pub(super) fn kinds() -> Vec<Kind> {
-    let apt = ["install", "-y", "--no-install-recommends", "haproxy"];
-    if !is_there("haproxy") && (succeed(command("apt-get", &apt)).is_err() || !is_there("haproxy")) {
+/// All that are there. HAProxy is installed where that is allowed.
+fn kinds() -> Vec<Kind> {
+    if !get("haproxy", "haproxy") {
         println!("== SKIPPED: haproxy is not installed");
         return vec![Kind::Tidegate, Kind::Nginx];
     }
@@ -130,10 +124,6 @@ fn store(kinds: &[Kind], results: &[Vec<String>]) -> Result<(), Failure> {
         ));
     }
     save("floods", &format!("  \"subjects\": [\n{}\n  ]", subjects.join(",\n")))
-}
-
-fn program(profile: &str, name: &str) -> String {
-    root().join("target").join(profile).join(name).to_string_lossy().into_owned()
 }
 
 fn tidegate(address: &str, [attacked, honest]: &[String; 2], path: &str) -> String {

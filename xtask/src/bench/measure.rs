@@ -1,26 +1,6 @@
-//! What is measured, and the load that it is measured under.
+//! What the kernel says of processes, and what many figures come to.
 
-use crate::run::{Failure, command, output};
-use std::io::{Read, Write};
-use std::net::TcpStream;
-use std::time::Duration;
-
-/// Runs wrk on core 1; the number of requests that were answered. Any error fails.
-///
-/// # Errors
-/// When wrk reports a socket error or a bad status, or says nothing.
-pub fn load(address: &str, connections: u32, seconds: u32) -> Result<u64, Failure> {
-    let (connections, seconds) = (format!("-c{connections}"), format!("-d{seconds}s"));
-    let url = format!("http://{address}/");
-    let text = output(command("taskset", &["-c", "1", "wrk", "-t1", &connections, &seconds, &url]))?;
-    if text.contains("Socket errors") || text.contains("Non-2xx") {
-        return Err(format!("the load met errors:\n{text}"));
-    }
-    text.lines()
-        .find(|line| line.contains(" requests in "))
-        .and_then(|line| line.split_whitespace().next()?.parse().ok())
-        .ok_or_else(|| format!("wrk says nothing that is understood:\n{text}"))
-}
+use crate::run::Failure;
 
 /// Nanoseconds that all threads of these processes have run.
 ///
@@ -59,35 +39,7 @@ pub fn private_bytes(pids: &[u32]) -> Result<u64, Failure> {
     Ok(sum)
 }
 
-/// Opens connections, each of which had one request answered and is idle now.
-///
-/// # Errors
-/// When one is refused or not answered.
-pub fn open_idle(address: &str, count: usize) -> Result<Vec<TcpStream>, Failure> {
-    (0..count).map(|_| one_idle(address).map_err(|error| format!("idle connection: {error}"))).collect()
-}
-
-fn one_idle(address: &str) -> std::io::Result<TcpStream> {
-    let mut stream = TcpStream::connect(address)?;
-    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-    stream.write_all(b"GET / HTTP/1.1\r\nHost: bench\r\n\r\n")?;
-    let (mut answer, mut piece) = (Vec::new(), [0; 4096]);
-    // The body is one letter repeated, so the end of the head is unmistakable.
-    while !is_whole(&answer) {
-        match stream.read(&mut piece)? {
-            0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
-            count => answer.extend_from_slice(&piece[..count]),
-        }
-    }
-    Ok(stream)
-}
-
-fn is_whole(answer: &[u8]) -> bool {
-    let end = answer.windows(4).position(|window| window == b"\r\n\r\n");
-    end.is_some_and(|end| answer.len() >= end + 4 + super::ANSWER_BYTES)
-}
-
-/// The middle one.
+/// The middle one of many; not a number when there is none.
 pub fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -95,5 +47,25 @@ pub fn median(values: &[f64]) -> f64 {
         0 => f64::NAN,
         count if count % 2 == 1 => sorted[count / 2],
         count => f64::midpoint(sorted[count / 2 - 1], sorted[count / 2]),
+    }
+}
+
+/// Figures of one round divided by those of another in the same round: what disturbs a round disturbs all in it.
+pub fn paired(ours: &[f64], theirs: &[f64]) -> Vec<f64> {
+    ours.iter().zip(theirs).map(|(ours, theirs)| ours / theirs).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_middle_of_rounds_and_of_their_ratios() {
+        assert!(median(&[]).is_nan());
+        for (values, middle) in [(&[3.0][..], 3.0), (&[5.0, 1.0, 2.0], 2.0), (&[4.0, 1.0, 2.0, 3.0], 2.5)] {
+            assert_eq!(median(values), middle, "{values:?}");
+        }
+        // A round that everybody was slow in changes nothing.
+        assert_eq!(paired(&[1.0, 10.0, 1.0], &[2.0, 20.0, 2.0]), [0.5, 0.5, 0.5]);
     }
 }

@@ -42,14 +42,10 @@ pub(super) fn nginx(shape: Shape, place: &Place<'_>) -> String {
     );
     if shape == Shape::Routes {
         paths().for_each(|path| text.push_str(&format!("location {path} {{ proxy_pass http://app; }}\n")));
+        // In one server: it takes minutes to start with so many of them.
+        hosts().for_each(|host| text.push_str(&format!("server_name {host};\n")));
     }
-    text.push_str("}\n");
-    if shape == Shape::Routes {
-        for host in hosts() {
-            text.push_str(&format!("server {{ listen {}; server_name {host}; }}\n", place.address));
-        }
-    }
-    text.push_str("}\n");
+    text.push_str("} }\n");
     text
 }
 

@@ -4,13 +4,17 @@ use super::http1::{Reader, chunks};
 use super::tls::Connector;
 use super::{Duplex, TOGETHER, bad, http2};
 use crate::client::LIMIT;
-use std::io::{self, Write};
+use socket2::{Domain, Socket, Type};
+use std::io::{self, ErrorKind, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::time::Duration;
 
 /// How much longer than elsewhere one read may take: the program in between runs fifty times slower than usual.
 const SLOWER: u32 = 6;
+
+/// The flag of Linux by which sending connects too.
+const MSG_FASTOPEN: i32 = 0x2000_0000;
 
 /// What the client does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,20 +70,21 @@ pub fn run(workload: Workload, address: SocketAddr, count: usize, roots: Option<
             ask(&mut connect(address)?, &request(workload), count)
         }
         Workload::Reconnect => (0..count).try_for_each(|_| {
-            let mut stream = connect(address)?;
-            stream.write_all(&request(workload))?;
+            let mut stream = connect_with(address, &request(workload))?;
             last_answer(&mut stream)
         }),
         Workload::Tls => {
             let request = request(Workload::Small);
-            let mut stream = connector(false)?.open(connect(address)?, &request)?;
+            let mut stream = connector(false)?.open(&request, |hello| connect_with(address, hello))?;
             Reader::new().answer(&mut stream)?;
             ask(&mut stream, &request, count - 1)
         }
         Workload::TlsFull | Workload::TlsResumed => {
             let mut connector = connector(workload == Workload::TlsResumed)?;
             let request = request(Workload::Reconnect);
-            (0..count).try_for_each(|_| last_answer(&mut connector.open(connect(address)?, &request)?))
+            (0..count).try_for_each(|_| {
+                last_answer(&mut connector.open(&request, |hello| connect_with(address, hello))?)
+            })
         }
         Workload::Http2 => http2::ask(connect(address)?, count, 1, false),
         Workload::Http2Together => http2::ask(connect(address)?, count, TOGETHER, false),
@@ -91,6 +96,29 @@ fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     let stream = TcpStream::connect_timeout(&address, limit())?;
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(limit()))?;
+    Ok(stream)
+}
+
+/// Connects and sends something at once.
+///
+/// It is there when the other side accepts, every time: the kernel sends it in the same breath in which the connection comes
+/// to be, however busy the machine is. Else the other side would look once in vain as often as this program is not quick
+/// enough.
+fn connect_with(address: SocketAddr, first: &[u8]) -> io::Result<TcpStream> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    socket.set_tcp_nodelay(true)?;
+    socket.set_read_timeout(Some(limit()))?;
+    let sent = match socket.send_to_with_flags(first, &address.into(), MSG_FASTOPEN) {
+        Ok(sent) => sent,
+        // Switched off on this machine.
+        Err(error) if error.kind() == ErrorKind::Unsupported => {
+            socket.connect(&address.into())?;
+            0
+        }
+        Err(error) => return Err(error),
+    };
+    let mut stream = TcpStream::from(socket);
+    stream.write_all(&first[sent..])?;
     Ok(stream)
 }
 

@@ -51,13 +51,22 @@ impl Connector {
         Ok(Connector { config: Arc::new(config), wanted, is_first: true })
     }
 
-    /// Begins TLS and sends `first` together with the end of the handshake.
-    pub fn open(&mut self, stream: TcpStream, first: &[u8]) -> io::Result<Stream> {
+    /// Begins TLS over what `connect` makes, which sends what it is given, and sends `first` together with the end of the
+    /// handshake.
+    pub fn open(
+        &mut self,
+        first: &[u8],
+        connect: impl FnOnce(&[u8]) -> io::Result<TcpStream>,
+    ) -> io::Result<Stream> {
         let name = ServerName::try_from(NAME).map_err(io::Error::other)?;
         let mut session = ClientConnection::new(Arc::clone(&self.config), name).map_err(io::Error::other)?;
         // It is kept until the handshake is done, and then goes out with its last message.
         session.writer().write_all(first)?;
-        let mut stream = StreamOwned::new(session, stream);
+        let mut hello = Vec::new();
+        while session.wants_write() {
+            session.write_tls(&mut hello)?;
+        }
+        let mut stream = StreamOwned::new(session, connect(&hello)?);
         while stream.conn.is_handshaking() {
             stream.conn.complete_io(&mut stream.sock)?;
         }

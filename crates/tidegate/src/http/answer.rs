@@ -1,7 +1,6 @@
 //! What Tidegate itself answers, as bytes. What it says is composed by `policy::answer`.
 
 use policy::answer::phrase;
-use rustix::time::{ClockId, clock_gettime};
 use std::cell::RefCell;
 
 /// An answer of our own.
@@ -46,26 +45,35 @@ pub fn write(out: &mut Vec<u8>, answer: &Answer<'_>) {
     }
 }
 
-/// `Date`, made once a second.
+thread_local! {
+    /// The second that the text says.
+    static DATE: RefCell<(i64, String)> = const { RefCell::new((i64::MIN, String::new())) };
+}
+
+/// `Date`, as of the last [`renew_date`] on this thread.
 pub fn put_date(out: &mut Vec<u8>) {
-    thread_local! {
-        static LAST: RefCell<(i64, String)> = const { RefCell::new((i64::MIN, String::new())) };
+    if DATE.with_borrow(|(_, text)| text.is_empty()) {
+        renew_date();
     }
-    LAST.with_borrow_mut(|(second, text)| {
-        // Cheaper than the exact time, and late by a few milliseconds at most.
-        let now = clock_gettime(ClockId::RealtimeCoarse).tv_sec;
-        if now != *second {
-            *second = now;
-            let printer = jiff::fmt::rfc2822::DateTimePrinter::new();
-            let fresh = jiff::Timestamp::from_second(now);
-            // Fails for years beyond 9999 only; then the last date stays.
-            if let Ok(fresh) = fresh.and_then(|fresh| printer.timestamp_to_rfc9110_string(&fresh)) {
-                *text = fresh;
-            }
-        }
+    DATE.with_borrow(|(_, text)| {
         out.extend_from_slice(b"Date: ");
         out.extend_from_slice(text.as_bytes());
         out.extend_from_slice(b"\r\n");
+    });
+}
+
+/// Looks at the clock, so that no answer has to. To be called several times a second.
+pub fn renew_date() {
+    let now = jiff::Timestamp::now();
+    DATE.with_borrow_mut(|(second, text)| {
+        if now.as_second() == *second {
+            return;
+        }
+        *second = now.as_second();
+        // Fails for years beyond 9999 only; then the last date stays.
+        if let Ok(fresh) = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&now) {
+            *text = fresh;
+        }
     });
 }
 

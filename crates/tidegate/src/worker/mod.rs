@@ -15,6 +15,7 @@ pub use mailbox::{Given, Mailboxes, Order};
 pub use pipes::{PIPE_BYTES, Pipe};
 pub use timer::{TICK, Timer, Wheel};
 
+use crate::http::answer::renew_date;
 use crate::http::h1::Active;
 use crate::http::h1::connection::Connection;
 use crate::http::h2::flood::Flood;
@@ -346,6 +347,7 @@ async fn tick(worker: Rc<Worker>) {
     loop {
         sleep(TICK).await;
         worker.wheel.advance();
+        renew_date();
         worker.publish_load(0);
         // Another worker may be the one that wants to accept.
         while worker.descriptors.are_short() && worker.evict_one() {}
