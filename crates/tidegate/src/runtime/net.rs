@@ -8,6 +8,7 @@ use super::reactor::{Readiness, Source};
 use super::receive::receive;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, Shutdown, SocketFlags, SocketType, sockopt};
+use rustix::pipe::{SpliceFlags, splice};
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
@@ -17,6 +18,9 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// Without waiting, also where the pipe would.
+const SPLICE: SpliceFlags = SpliceFlags::NONBLOCK.union(SpliceFlags::MOVE);
 
 /// A socket, and what is known of it. Dropping it closes it, which also ends the kernel's watching.
 struct Socket {
@@ -200,6 +204,32 @@ impl TcpStream {
             self.0.source.is_not(Readiness::WRITE);
         }
         Poll::Ready(Ok(count))
+    }
+
+    /// Moves up to `most` bytes of what there is into an empty pipe; 0 is the end.
+    pub fn poll_receive_into(
+        &self,
+        cx: &Context<'_>,
+        pipe: &OwnedFd,
+        most: usize,
+    ) -> Poll<io::Result<usize>> {
+        // Fewer than `most` says nothing of what is left: the pipe may have been full with them.
+        self.0.attempt(Readiness::READ, cx, |fd| splice(fd, None, pipe, None, most, SPLICE))
+    }
+
+    /// Sends as much as is taken of `most` bytes in a pipe.
+    pub fn poll_send_from(&self, cx: &Context<'_>, pipe: &OwnedFd, most: usize) -> Poll<io::Result<usize>> {
+        self.0.attempt(Readiness::WRITE, cx, |fd| splice(pipe, None, fd, None, most, SPLICE))
+    }
+
+    /// Ready when there are bytes, or an end, and leaves them there. Unlike [`poll_readable`](Self::poll_readable), this
+    /// asks the kernel.
+    pub fn poll_peek(&self, cx: &Context<'_>) -> Poll<io::Result<usize>> {
+        let attempt = |fd: &OwnedFd| {
+            let (_, count) = rustix::net::recv(fd, &mut [0; 1], RecvFlags::PEEK)?;
+            Ok(count)
+        };
+        self.0.attempt(Readiness::READ, cx, attempt)
     }
 
     /// Says that nothing more will be sent.

@@ -6,12 +6,18 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+/// Of this many descriptors, one may be a pipe's.
+const PIPES_SHARE: usize = 8;
+
 /// The count, shared by all workers. Touched when a connection opens or closes, never by a request.
 #[derive(Debug)]
 pub struct Descriptors {
     /// Clients and servers together may have this many before accepting pauses.
     accept_until: usize,
     open: AtomicUsize,
+    /// There may be this many pipes: they save work, and connections come first.
+    pipes_max: usize,
+    pipes: AtomicUsize,
 }
 
 /// A client's connection; gives its descriptor back when dropped.
@@ -20,13 +26,21 @@ pub struct ClientPermit(Arc<Descriptors>);
 /// A server's connection; gives its descriptor back when dropped.
 pub struct ServerPermit(Arc<Descriptors>);
 
+/// A pipe; gives its two descriptors back when dropped.
+pub struct PipePermit(Arc<Descriptors>);
+
 impl Descriptors {
     /// For a process that may have `limit` descriptors and uses `fixed` of them for other things.
     pub fn new(limit: usize, fixed: usize) -> Arc<Descriptors> {
         let free = limit.saturating_sub(fixed);
         // A quarter is kept for connections to servers; when few are left, half.
         let reserve = (free / 4).max(free.min(128) / 2);
-        Arc::new(Descriptors { accept_until: (free - reserve).max(1), open: AtomicUsize::new(0) })
+        Arc::new(Descriptors {
+            accept_until: (free - reserve).max(1),
+            open: AtomicUsize::new(0),
+            pipes_max: free / PIPES_SHARE / 2,
+            pipes: AtomicUsize::new(0),
+        })
     }
 
     /// The soft limit and the descriptors in use now.
@@ -58,6 +72,20 @@ impl Descriptors {
         self.open.fetch_add(1, Ordering::Relaxed);
         ServerPermit(Arc::clone(self))
     }
+
+    /// Leave for one more pipe, or `None` when its descriptors are for connections.
+    pub fn pipe_permit(self: &Arc<Self>) -> Option<PipePermit> {
+        if self.are_short() {
+            return None;
+        }
+        if self.pipes.fetch_add(1, Ordering::Relaxed) < self.pipes_max {
+            self.open.fetch_add(2, Ordering::Relaxed);
+            Some(PipePermit(Arc::clone(self)))
+        } else {
+            self.pipes.fetch_sub(1, Ordering::Relaxed);
+            None
+        }
+    }
 }
 
 impl Drop for ClientPermit {
@@ -69,6 +97,13 @@ impl Drop for ClientPermit {
 impl Drop for ServerPermit {
     fn drop(&mut self) {
         self.0.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Drop for PipePermit {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(2, Ordering::Relaxed);
+        self.0.pipes.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -86,6 +121,22 @@ mod tests {
         assert!(descriptors.client_permit().is_some());
         drop(server);
         assert_eq!(descriptors.open.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn pipes_leave_descriptors_to_connections() {
+        let descriptors = Descriptors::new(100, 20);
+        let pipes: Vec<_> = std::iter::from_fn(|| descriptors.pipe_permit()).collect();
+        assert_eq!(pipes.len(), 5);
+        let clients: Vec<_> = std::iter::from_fn(|| descriptors.client_permit()).collect();
+        assert_eq!(clients.len(), 30);
+        drop(pipes);
+        let clients_again: Vec<_> = std::iter::from_fn(|| descriptors.client_permit()).collect();
+        assert_eq!(clients_again.len(), 10);
+        assert!(descriptors.pipe_permit().is_none(), "none while accepting pauses");
+        drop((clients, clients_again));
+        assert_eq!(descriptors.open.load(Ordering::Relaxed), 0);
+        assert_eq!(descriptors.pipes.load(Ordering::Relaxed), 0);
     }
 
     #[test]

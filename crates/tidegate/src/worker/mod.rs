@@ -6,11 +6,13 @@
 mod buffers;
 mod descriptors;
 mod mailbox;
+mod pipes;
 mod timer;
 
 pub use buffers::{BUFFER_BYTES, Buffer};
 pub use descriptors::{ClientPermit, Descriptors, ServerPermit};
 pub use mailbox::{Given, Mailboxes, Order};
+pub use pipes::{PIPE_BYTES, Pipe};
 pub use timer::{TICK, Timer, Wheel};
 
 use crate::http::answer::renew_date;
@@ -194,9 +196,10 @@ impl Worker {
         tracing::warn!(reason, peer = %peer.ip(), unsaid, "a connection of HTTP/2 was closed for its frames");
     }
 
-    /// Closes a connection to a server that nobody uses, because descriptors have run out; whether there was one.
+    /// Closes a pipe or a connection to a server that nobody uses, because descriptors have run out; whether there was
+    /// one.
     pub fn evict_one(&self) -> bool {
-        self.idle.evict_one() || self.shared.evict_one()
+        Pipe::evict_one() || self.idle.evict_one() || self.shared.evict_one()
     }
 
     /// Storage for the requests of one connection.

@@ -23,5 +23,6 @@ mod retries;
 mod routing;
 mod server_gone;
 mod sessions;
+mod splice;
 mod tls;
 mod upgrade;

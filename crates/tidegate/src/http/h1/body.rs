@@ -47,6 +47,25 @@ impl BodyReader {
         matches!(self, BodyReader::Done)
     }
 
+    /// Bytes that are to come still, unless framing among them says so; `None` where they cannot pass unread.
+    pub fn left(&self) -> Option<u64> {
+        match self {
+            BodyReader::Length(left) => Some(*left),
+            BodyReader::Close => Some(u64::MAX),
+            BodyReader::Done | BodyReader::Chunked(_) => None,
+        }
+    }
+
+    /// Takes note of bytes that have passed unread, at most as many as were [left](Self::left).
+    pub fn pass(&mut self, count: u64) {
+        if let BodyReader::Length(left) = self {
+            *left = left.saturating_sub(count);
+            if *left == 0 {
+                *self = BodyReader::Done;
+            }
+        }
+    }
+
     /// Takes note of the next bytes, which may be moved within `piece` where framing is taken out.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! The answer's half of an exchange: what the server says, piece by piece, to the client.
 
+use super::splice::{Next, Splice};
 use super::{Ending, Exchange};
 use crate::error::ProxyError;
 use crate::http::h1::body::BodyReader;
@@ -39,6 +40,8 @@ pub(super) struct Download {
     pub ended: bool,
     /// The client's windows are closed.
     pub client_full: bool,
+    /// The way of a large body.
+    pub splice: Splice,
 }
 
 impl Exchange<'_> {
@@ -180,12 +183,17 @@ impl Exchange<'_> {
             return;
         }
         if !self.download.segment.is_empty() {
-            if self.download.in_chunks {
-                self.active.answer.extend_from_slice(b"\r\n");
-            }
-            wire::h1::write_chunk_header(&mut self.active.answer, self.download.segment.len());
-            self.download.in_chunks = true;
+            self.frame(self.download.segment.len());
         }
+    }
+
+    /// Begins a chunk of so many bytes.
+    pub(super) fn frame(&mut self, count: usize) {
+        if self.download.in_chunks {
+            self.active.answer.extend_from_slice(b"\r\n");
+        }
+        wire::h1::write_chunk_header(&mut self.active.answer, count);
+        self.download.in_chunks = true;
     }
 
     pub(super) fn copy_small_segment(&mut self) {
@@ -199,6 +207,14 @@ impl Exchange<'_> {
 
     /// Reads more of the answer's body; `false` when there is nothing to read yet.
     fn read_answer_body(&mut self, cx: &mut Context<'_>) -> Result<bool, ProxyError> {
+        let (splice, passed) = (&self.download.splice, self.tally.bytes_out);
+        if self.download.body.as_ref().is_some_and(|body| splice.is_for(body, passed)) {
+            match self.splice_answer(cx)? {
+                Next::GoOn => return Ok(true),
+                Next::Wait => return Ok(false),
+                Next::Copy => {}
+            }
+        }
         self.download.client_full = self.client.stream.poll_writable(cx).is_pending();
         if self.download.client_full {
             self.server.gather(cx).map_err(|_| ProxyError::ServerCut)?;

@@ -13,6 +13,7 @@
 mod download;
 mod heads;
 mod retry;
+mod splice;
 mod upload;
 
 use super::body::FirstBody;
@@ -238,9 +239,11 @@ impl<'a> Exchange<'a> {
         let writes_to_client = self.download.client_full
             || !self.active.answer.is_empty()
             || !self.download.segment.is_empty()
+            || self.download.splice.holds()
             || self.client.stream.holds_back();
         let writes_to_server = self.upload.head_sent < self.active.request_out.len()
             || !self.upload.segment.is_empty()
+            || self.upload.splice.holds()
             || self.server.holds_back();
         if writes_to_client {
             ProxyError::ClientStalled

@@ -1,6 +1,7 @@
 //! The request's half of an exchange: its head, then its body as the client delivers it.
 
 use super::Exchange;
+use super::splice::{Next, Splice};
 use crate::error::ProxyError;
 use crate::http::h1::BodyState;
 use crate::http::h1::body::{BodyReader, FirstBody};
@@ -42,6 +43,8 @@ pub(super) struct Upload {
     pub broken: bool,
     /// The client has said its last.
     pub client_finished: bool,
+    /// The way of a large body.
+    pub splice: Splice,
 }
 
 impl Upload {
@@ -60,6 +63,7 @@ impl Upload {
             ended: true,
             broken: false,
             client_finished: false,
+            splice: Splice::default(),
         }
     }
 
@@ -143,6 +147,13 @@ impl Exchange<'_> {
     /// Reads more of the body into the client's buffer; `false` when there is nothing to read yet. Behind what was read
     /// before, as long as there is room: a short body that comes in pieces can be sent again.
     fn read_body(&mut self, cx: &mut Context<'_>) -> Result<bool, ProxyError> {
+        if self.upload.splice.is_for(&self.upload.body, self.tally.bytes_in) {
+            match self.splice_body(cx)? {
+                Next::GoOn => return Ok(true),
+                Next::Wait => return Ok(false),
+                Next::Copy => {}
+            }
+        }
         let head = self.active.head.length as usize;
         let held = self.upload.held.end.max(head);
         // A large buffer is for a body that fills the small one, not for one that drips.
