@@ -2,21 +2,20 @@
 
 use super::h2::Translated;
 use crate::runtime::TcpStream;
-use crate::tls::ALPN_H2;
+use crate::tls::{ALPN_H2, TlsStream};
 use crate::worker::BUFFER_BYTES;
 use http::HeaderMap;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio_rustls::TlsStream;
 
 /// A connection of a client, or to a server.
 pub enum Stream {
     /// TCP.
     Plain(TcpStream),
     /// TLS over TCP. Boxed: a TLS session is large and an idle plain connection should not pay for it.
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls(Box<TlsStream>),
     /// One request of a later version, which reads and writes like a connection of HTTP/1.1. HTTP/3 has its place here.
     Translated(Box<dyn Translated>),
 }
@@ -26,7 +25,7 @@ impl Stream {
     pub fn tcp(&self) -> Option<&TcpStream> {
         match self {
             Stream::Plain(stream) => Some(stream),
-            Stream::Tls(stream) => Some(stream.get_ref().0),
+            Stream::Tls(stream) => Some(stream.tcp()),
             Stream::Translated(_) => None,
         }
     }
@@ -34,7 +33,7 @@ impl Stream {
     /// Whether ALPN has chosen HTTP/2 (RFC 7301); `None` without TLS, or where the other side knows no ALPN.
     pub fn agreed_on_h2(&self) -> Option<bool> {
         match self {
-            Stream::Tls(stream) => stream.get_ref().1.alpn_protocol().map(|chosen| chosen == ALPN_H2),
+            Stream::Tls(stream) => stream.state().alpn_protocol().map(|chosen| chosen == ALPN_H2),
             _ => None,
         }
     }
@@ -48,9 +47,7 @@ impl Stream {
     pub fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match self {
             Stream::Plain(stream) => stream.poll_readable(cx),
-            // Plaintext that is decrypted already makes no readiness event below.
-            Stream::Tls(stream) if !stream.get_ref().1.wants_read() => Poll::Ready(()),
-            Stream::Tls(stream) => stream.get_ref().0.poll_readable(cx),
+            Stream::Tls(stream) => stream.poll_readable(cx),
             Stream::Translated(stream) => stream.poll_readable(cx),
         }
     }
@@ -72,7 +69,7 @@ impl Stream {
         let mut read = ReadBuf::new(buffer);
         ready!(match self {
             Stream::Plain(stream) => Pin::new(stream).poll_read(cx, &mut read),
-            Stream::Tls(stream) => Pin::new(&mut **stream).poll_read(cx, &mut read),
+            Stream::Tls(stream) => stream.poll_read(cx, &mut read),
             Stream::Translated(stream) => return stream.poll_read(cx, buffer),
         })?;
         Poll::Ready(Ok(read.filled().len()))
@@ -82,7 +79,7 @@ impl Stream {
     pub fn poll_read_buf(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self {
             Stream::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
-            Stream::Tls(stream) => Pin::new(&mut **stream).poll_read(cx, buffer),
+            Stream::Tls(stream) => stream.poll_read(cx, buffer),
             Stream::Translated(stream) => {
                 let count = ready!(stream.poll_read(cx, buffer.initialize_unfilled()))?;
                 buffer.advance(count);
@@ -100,7 +97,7 @@ impl Stream {
     ) -> Poll<io::Result<usize>> {
         match self {
             Stream::Plain(stream) => poll_write_two(stream, cx, first, second),
-            Stream::Tls(stream) => poll_write_two(&mut **stream, cx, first, second),
+            Stream::Tls(stream) => stream.poll_write(cx, first, second),
             Stream::Translated(stream) => stream.poll_write(cx, first, second),
         }
     }
@@ -109,7 +106,7 @@ impl Stream {
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Stream::Plain(_) => Poll::Ready(Ok(())),
-            Stream::Tls(stream) => Pin::new(&mut **stream).poll_flush(cx),
+            Stream::Tls(stream) => stream.poll_flush(cx),
             Stream::Translated(stream) => stream.poll_flush(cx),
         }
     }
@@ -118,7 +115,7 @@ impl Stream {
     pub fn holds_back(&self) -> bool {
         match self {
             Stream::Plain(_) => false,
-            Stream::Tls(stream) => stream.get_ref().1.wants_write(),
+            Stream::Tls(stream) => stream.holds_back(),
             Stream::Translated(stream) => stream.holds_back(),
         }
     }
@@ -200,7 +197,7 @@ impl Stream {
     pub fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Stream::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
-            Stream::Tls(stream) => Pin::new(&mut **stream).poll_shutdown(cx),
+            Stream::Tls(stream) => stream.poll_shutdown(cx),
             Stream::Translated(stream) => stream.poll_shutdown(cx),
         }
     }
@@ -216,18 +213,17 @@ impl Stream {
 }
 
 /// One `send` for one slice, one `writev` for two.
-pub fn poll_write_two<S: AsyncWrite + Unpin>(
-    stream: &mut S,
+fn poll_write_two(
+    stream: &TcpStream,
     cx: &mut Context<'_>,
     first: &[u8],
     second: &[u8],
 ) -> Poll<io::Result<usize>> {
-    let stream = Pin::new(stream);
     if second.is_empty() {
-        stream.poll_write(cx, first)
+        stream.poll_send(cx, first)
     } else if first.is_empty() {
-        stream.poll_write(cx, second)
+        stream.poll_send(cx, second)
     } else {
-        stream.poll_write_vectored(cx, &[IoSlice::new(first), IoSlice::new(second)])
+        stream.poll_send_all(cx, &[IoSlice::new(first), IoSlice::new(second)])
     }
 }

@@ -9,8 +9,11 @@ mod check;
 pub mod client;
 pub mod internal;
 mod resolver;
+mod session;
+mod stream;
 
 pub use check::check;
+pub use stream::TlsStream;
 
 use certificate::Certificate;
 use policy::model::{HostPattern, Policy, Protocols};

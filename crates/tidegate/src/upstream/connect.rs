@@ -5,6 +5,7 @@ use crate::error::ProxyError;
 use crate::http::h2::server_stream::ServerStream;
 use crate::http::stream::Stream;
 use crate::runtime::{TcpStream, sleep};
+use crate::tls::TlsStream;
 use crate::tls::client::agreed_on_h2;
 use crate::worker::{ServerPermit, Timer, Worker};
 use http::uri::Scheme;
@@ -17,7 +18,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
-use tokio_rustls::TlsConnector;
 
 /// How long to wait for a descriptor before trying again.
 const DESCRIPTOR_WAIT: Duration = Duration::from_millis(10);
@@ -103,13 +103,12 @@ async fn open(worker: &Worker, pick: Pick) -> Result<Stream, ProxyError> {
     let pool = &worker.policy().pools[pick.pool.0];
     let tcp = TcpStream::connect(pool.servers[pick.server].address).await.map_err(ProxyError::Connect)?;
     let Some(tls) = worker.server_tls.get(pick.pool) else { return Ok(Stream::Plain(tcp)) };
-    let connector = TlsConnector::from(Arc::clone(&tls.config));
-    let stream =
-        connector.connect(tls.names[pick.server].clone(), tcp).await.map_err(ProxyError::ServerTls)?;
-    if pool.protocol == Protocol::H2 && !agreed_on_h2(stream.get_ref().1) {
+    let stream = TlsStream::connect(Arc::clone(&tls.config), tls.names[pick.server].clone(), tcp);
+    let stream = stream.await.map_err(ProxyError::ServerTls)?;
+    if pool.protocol == Protocol::H2 && !agreed_on_h2(stream.state()) {
         return Err(ProxyError::ServerWithoutH2);
     }
-    Ok(Stream::Tls(Box::new(stream.into())))
+    Ok(Stream::Tls(stream))
 }
 
 /// Out of descriptors or of local ports; not the server's fault.

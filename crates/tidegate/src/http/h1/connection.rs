@@ -10,6 +10,7 @@ use crate::http::stream::Stream;
 use crate::listen::Arrival;
 use crate::path::After;
 use crate::runtime::TcpStream;
+use crate::tls::TlsStream;
 use crate::worker::{ClientPermit, DRAIN_FIRST_BYTE, Timer, Worker};
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
@@ -164,7 +165,8 @@ async fn begin_tls(
 
 async fn handshake(worker: &Worker, tcp: TcpStream, listener: usize, timer: &Timer) -> Option<Stream> {
     let config = worker.tls.get(listener).cloned()?;
-    let mut accept = Box::pin(tokio_rustls::TlsAcceptor::from(config).accept(tcp));
+    // Boxed, so that connections do not carry what only their handshake needs.
+    let mut accept = Box::pin(TlsStream::accept(config, tcp));
     let result = poll_fn(|cx| {
         if let Poll::Ready(result) = accept.as_mut().poll(cx) {
             return Poll::Ready(Some(result));
@@ -176,7 +178,7 @@ async fn handshake(worker: &Worker, tcp: TcpStream, listener: usize, timer: &Tim
     })
     .await;
     match result {
-        Some(Ok(stream)) => Some(Stream::Tls(Box::new(stream.into()))),
+        Some(Ok(stream)) => Some(Stream::Tls(stream)),
         Some(Err(error)) => {
             tracing::debug!(%error, "TLS handshake failed");
             None

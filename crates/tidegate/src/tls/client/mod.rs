@@ -62,7 +62,7 @@ impl ClientConfigs {
 }
 
 /// Whether HTTP/2 was agreed on. A server that knows no ALPN agrees on nothing, and may speak anything.
-pub fn agreed_on_h2(session: &rustls::ClientConnection) -> bool {
+pub fn agreed_on_h2(session: &rustls::CommonState) -> bool {
     session.alpn_protocol() == Some(ALPN_H2)
 }
 
