@@ -13,7 +13,7 @@ pub struct Span {
 
 impl Span {
     /// The range from `start` to `end`, which are places in one head.
-    pub(super) fn new(start: usize, end: usize) -> Span {
+    pub(crate) fn new(start: usize, end: usize) -> Span {
         debug_assert!(start <= end && end <= u32::MAX as usize);
         Span { start: start as u32, end: end as u32 }
     }
@@ -171,6 +171,22 @@ pub struct Field {
 }
 
 impl Field {
+    /// The field whose line begins at `start`, as in `name: value`, and ends with CRLF. The value has no white space around
+    /// it.
+    pub(crate) fn plain(start: usize, name: &[u8], value: usize) -> Field {
+        let known = Known::of(name);
+        let name = Span::new(start, start + name.len());
+        let value_at = name.end as usize + 2;
+        let line = Span::new(start, value_at + value + 2);
+        // An empty one is where a parser points: right behind the colon.
+        let value = if value == 0 {
+            Span::new(value_at - 1, value_at - 1)
+        } else {
+            Span::new(value_at, value_at + value)
+        };
+        Field { line, name, value, known, hop: known.is_hop() }
+    }
+
     /// Whether the line is written in the one way that nobody reads otherwise: `Name: value`.
     pub fn is_plain(&self, buffer: &[u8]) -> bool {
         self.line.len() == self.name.len() + 2 + self.value.len() + 2
@@ -230,6 +246,18 @@ pub(super) fn collect(
         if end < 2 || buffer[end - 2..end] != *b"\r\n" {
             return Err(HeadError::BareLf);
         }
+    }
+    if summary.nominates {
+        mark_nominated(buffer, fields)?;
+    }
+    Ok(summary)
+}
+
+/// What fields say that were not parsed, but are known each by its places.
+pub(super) fn summarise(buffer: &[u8], fields: &mut [Field]) -> Result<Summary, HeadError> {
+    let mut summary = Summary::default();
+    for field in fields.iter() {
+        summary.note(field.known, field.value, field.value.of(buffer))?;
     }
     if summary.nominates {
         mark_nominated(buffer, fields)?;

@@ -1,6 +1,6 @@
 //! The head of a request.
 
-use super::field::{Summary, collect, has_new_line, slots};
+use super::field::{Summary, collect, has_new_line, slots, summarise};
 use super::{FIELDS_MAX, Field, Framing, HeadError, HeadLimits, Known, Span, Version};
 use crate::uri::Authority;
 use std::mem::MaybeUninit;
@@ -208,8 +208,42 @@ impl RequestHead {
         self.target = Span::within(buffer, target.as_bytes());
         self.length = length as u32;
         let summary = collect(buffer, request.headers, length, &mut self.fields)?;
+        self.understand(buffer, &summary)?;
+        Ok(true)
+    }
+
+    /// Takes over a head that another part of this crate has written, in lines as [`parse`](Self::parse) would find them, with
+    /// the places of method, target and fields; all of `buffer` is the head. That the bytes are such as may stand there is
+    /// the writer's to see to; what they say is judged here.
+    ///
+    /// # Errors
+    /// As for [`parse`](Self::parse).
+    pub(crate) fn take_over(
+        &mut self,
+        buffer: &[u8],
+        method: Span,
+        target: Span,
+        limits: HeadLimits,
+    ) -> Result<(), HeadError> {
+        self.searched = 0;
+        if self.fields.len() > slots(limits) {
+            return Err(HeadError::TooManyFields);
+        }
+        if buffer.len() > limits.bytes as usize {
+            return Err(too_large(buffer, limits));
+        }
+        self.method = Method::of(method.of(buffer));
+        self.method_text = method;
+        self.version = Version::Http11;
+        self.target = target;
+        self.length = buffer.len() as u32;
+        let summary = summarise(buffer, &mut self.fields)?;
+        self.understand(buffer, &summary)
+    }
+
+    fn understand(&mut self, buffer: &[u8], summary: &Summary) -> Result<(), HeadError> {
         self.read_target(buffer)?;
-        self.read_host(buffer, &summary)?;
+        self.read_host(buffer, summary)?;
         self.framing = summary.framing(self.version)?.unwrap_or_default();
         self.keep_alive = summary.persists(self.version);
         let upgrade = summary.upgrade_token && summary.upgrade_field && !summary.h2c;
@@ -221,7 +255,7 @@ impl RequestHead {
             }
             self.expect_continue = true;
         }
-        Ok(true)
+        Ok(())
     }
 
     /// All values of the field called `name`, in order; `buffer` is what was parsed.

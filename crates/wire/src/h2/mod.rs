@@ -5,9 +5,13 @@
 //! and no rule sees a difference between versions. Framing, HPACK and flow control are the `h2` crate's.
 
 mod from_text;
+mod incoming;
+mod outgoing;
 mod to_text;
 
 pub use from_text::{TextError, request, response, trailers};
+pub use incoming::{Incoming, Refusal, Trailers};
+pub use outgoing::{put_response, put_trailers};
 pub use to_text::{
     Asked, RequestText, WEBSOCKET, response_text, switching_text, trailers_passed, trailers_text,
     write_request,

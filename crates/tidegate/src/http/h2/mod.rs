@@ -3,11 +3,13 @@
 //! A stream of a client, or one to a server, looks like a connection of HTTP/1.1 with a single request on it
 //! ([`Translated`]). The rules, the relay, tunnels, time-outs and the log are the same for all versions.
 
+mod answer;
 pub mod client_stream;
 pub mod connection;
 pub mod flood;
 pub mod io;
 pub mod server_stream;
+mod session;
 mod sink;
 mod source;
 
