@@ -10,6 +10,7 @@ use std::task::{Context, Poll, Waker, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
+use wire::h1::{Framing, ResponseHead};
 
 /// A connection of a client, or to a server.
 pub enum Stream {
@@ -102,6 +103,14 @@ impl Stream {
             Stream::Plain(stream) => poll_write_two(stream, cx, first, second),
             Stream::Tls(stream) => poll_write_two(&mut **stream, cx, first, second),
             Stream::Translated(stream) => stream.poll_write(cx, first, second),
+        }
+    }
+
+    /// See [`Translated::give_head`].
+    pub fn give_head(&mut self, head: &ResponseHead, text: &[u8], lines: &[u8], framing: Framing) -> bool {
+        match self {
+            Stream::Translated(stream) => stream.give_head(head, text, lines, framing),
+            _ => false,
         }
     }
 

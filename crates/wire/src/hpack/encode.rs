@@ -114,7 +114,7 @@ impl Encoder {
             && let Some(entry) = self.entries.get(age)
         {
             let (known, kept) = entry.field();
-            if kept == value && known.eq_ignore_ascii_case(name) {
+            if kept == value && (known == name || known.eq_ignore_ascii_case(name)) {
                 return Found::Index(STATIC.len() + 1 + age);
             }
         }
@@ -167,19 +167,23 @@ fn is_fleeting(index: usize) -> bool {
 
 /// Of lengths, and the ends of the value, where values differ. Two fields with one hash only keep one another out.
 fn hash(name: &[u8], value: &[u8]) -> u32 {
-    let mut hash = (name.len() as u32) << 16 ^ value.len() as u32;
-    let ends = [name.first(), name.last(), value.first(), value.get(value.len() / 2)];
-    for byte in ends {
-        hash = (hash ^ u32::from(*byte.unwrap_or(&0))).wrapping_mul(0x0100_0193);
-    }
-    let tail = &value[value.len().saturating_sub(8)..];
-    for byte in tail {
-        hash = (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
-    }
-    hash ^ hash >> 15
+    let word = |bytes: &[u8]| {
+        let mut word = [0; 8];
+        match bytes.last_chunk::<8>() {
+            Some(last) => word = *last,
+            None => word[..bytes.len()].copy_from_slice(bytes),
+        }
+        u64::from_le_bytes(word)
+    };
+    let lengths = (name.len() as u64) << 32 | value.len() as u64;
+    let middle = u64::from(value.get(value.len() / 2).copied().unwrap_or(0)) << 56;
+    let mixed = (word(name) ^ middle).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ word(value) ^ lengths;
+    // Never that of a place without a field.
+    (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32 | 1 << 31
 }
 
 /// RFC 7541 section 5.1.
+#[inline]
 fn put_number(out: &mut Vec<u8>, first: u8, bits: u32, number: usize) {
     let most = (1 << bits) - 1;
     if number < most {

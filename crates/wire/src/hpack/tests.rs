@@ -74,6 +74,21 @@ fn what_breaks_the_rules_is_refused() {
 }
 
 #[test]
+fn names_of_answers_are_found_in_any_case() {
+    let mut found = 0;
+    for (at, (name, _)) in table::STATIC.iter().enumerate() {
+        let index = table::name_index(&name.to_ascii_uppercase());
+        assert_eq!(index, table::name_index(name));
+        assert!(index == 0 || index == at + 1, "{name:?}");
+        found += usize::from(index > 0);
+    }
+    assert_eq!(found, 27);
+    for name in ["", "a", "dat\u{5}", "DATE ", "x-server", "lime", "content-lengtH\0", "etaG "] {
+        assert_eq!(table::name_index(name.as_bytes()), 0, "{name}");
+    }
+}
+
+#[test]
 fn what_comes_again_is_short() {
     let mut encoder = Encoder::new();
     let mut lengths = Vec::new();

@@ -100,21 +100,25 @@ impl ClientStream {
         if !head.parse(text, LIMITS, self.method).map_err(io::Error::other)? {
             return Err(io::ErrorKind::InvalidData.into());
         }
-        let length = head.length as usize;
-        if matches!(head.status, 100 | 102..=199) {
-            self.session.state().send_head(&self.cell, head, text, false);
-            return Ok(length);
-        }
         let framing = if head.status == 101 { Framing::Close } else { head.framing };
+        self.send_head(head, text, &[], framing);
+        Ok(head.length as usize)
+    }
+
+    /// Sends a head that was read already; `framing` is that of what follows.
+    fn send_head(&mut self, head: &ResponseHead, text: &[u8], lines: &[u8], framing: Framing) {
+        if matches!(head.status, 100 | 102..=199) {
+            self.session.state().send_head(&self.cell, head, text, lines, false);
+            return;
+        }
         let trailers = self.trailers.take();
         let ends = matches!(framing, Framing::None | Framing::Length(0)) && !self.held && trailers.is_none();
-        self.session.state().send_head(&self.cell, head, text, ends);
+        self.session.state().send_head(&self.cell, head, text, lines, ends);
         let mut answer = Answer::new(framing, ends, self.held);
         if trailers.is_some() {
             answer.finish(trailers);
         }
         self.answer = Some(answer);
-        Ok(length)
     }
 
     /// Ready with an error when the client has given the request up.
@@ -249,6 +253,15 @@ impl Translated for ClientStream {
         let (sent, handed_over) = answer.poll_hand_over(cx, &self.session, &self.cell);
         self.moved |= sent > 0;
         handed_over.map(Ok)
+    }
+
+    fn give_head(&mut self, head: &ResponseHead, text: &[u8], lines: &[u8], framing: Framing) -> bool {
+        // Of one that was cut the write that follows finds it; a tunnel has more to say than its head.
+        if self.answer.is_some() || self.cut().is_err() || head.status == 101 {
+            return false;
+        }
+        self.send_head(head, text, lines, framing);
+        true
     }
 
     fn holds_back(&self) -> bool {

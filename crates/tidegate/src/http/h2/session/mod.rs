@@ -38,8 +38,16 @@ const COLLECTED_MAX: usize = 64 * 1024;
 /// From this much on, nothing is read that would have to be answered.
 const CLOGGED: usize = 256 * 1024;
 
-/// A connection that waits keeps storage up to this size.
-const KEPT_MAX: usize = 16 * 1024;
+/// Room for frames of other kinds behind those.
+const SPARE: usize = 4 * 1024;
+
+/// Storage for frames that a worker keeps, and up to which size.
+const STORED_MAX: usize = 16;
+const STORED_BYTES_MAX: usize = 128 * 1024;
+
+thread_local! {
+    static STORAGE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+}
 
 /// A shorter piece is not worth a frame, where more is to come.
 const PIECE_MIN: usize = 1024;
@@ -254,14 +262,30 @@ impl State {
             }
         }
         self.sent = 0;
-        if self.out.capacity() > COLLECTED_MAX + KEPT_MAX
-            || self.streams.is_empty() && self.out.capacity() > KEPT_MAX
-        {
-            self.out = Vec::new();
-        } else {
-            self.out.clear();
-        }
+        self.give_storage();
         self.socket.poll_flush(cx)
+    }
+
+    /// Answers are collected in storage that a worker's connections share: whoever has none to write holds none.
+    fn take_storage(&mut self) {
+        if self.out.capacity() == 0 {
+            // Allocation: only until there are as many as are in use at once.
+            let kept = STORAGE.with_borrow_mut(Vec::pop);
+            self.out = kept.unwrap_or_else(|| Vec::with_capacity(COLLECTED_MAX + SPARE));
+        }
+    }
+
+    fn give_storage(&mut self) {
+        self.out.clear();
+        let used = COLLECTED_MAX..=STORED_BYTES_MAX;
+        let out = std::mem::take(&mut self.out);
+        if used.contains(&out.capacity()) {
+            STORAGE.with_borrow_mut(|kept| {
+                if kept.len() < STORED_MAX {
+                    kept.push(out);
+                }
+            });
+        }
     }
 
     fn tell_writers(&mut self, cx: &mut Context<'_>) {
@@ -361,10 +385,18 @@ impl State {
     }
 
     /// Sends an answer's head.
-    pub fn send_head(&mut self, stream: &Rc<StreamCell>, head: &ResponseHead, text: &[u8], ends: bool) {
+    pub fn send_head(
+        &mut self,
+        stream: &Rc<StreamCell>,
+        head: &ResponseHead,
+        text: &[u8],
+        lines: &[u8],
+        ends: bool,
+    ) {
+        self.take_storage();
         let State { out, encoder, .. } = self;
         let start = frame::begin_block(out);
-        wire::h2::put_response(head, text, encoder, out);
+        wire::h2::put_response(head, text, lines, encoder, out);
         self.end_block(stream, start, ends);
     }
 
@@ -386,6 +418,7 @@ impl State {
 
     /// Sends content, as much as there is room for; returns how much that was. With the last of it the end, if it `ends`.
     pub fn send_data(&mut self, stream: &Rc<StreamCell>, first: &[u8], second: &[u8], ends: bool) -> usize {
+        self.take_storage();
         let total = first.len() + second.len();
         let mut sent = 0;
         while sent < total || (ends && total == 0) {
