@@ -6,6 +6,7 @@
 pub mod cli;
 pub mod process;
 pub mod engine;
+pub mod runtime;
 pub mod worker;
 pub mod listen;
 pub mod tls;

@@ -37,7 +37,10 @@ pub enum After {
     /// It waits for the next request.
     KeepAlive,
     /// It waits for the rest of what may become a request.
-    Waiting,
+    Waiting {
+        /// Something has come of it.
+        heard: bool,
+    },
     /// It is closed.
     Close,
     /// It is closed once the client has stopped sending.
@@ -221,7 +224,7 @@ async fn forward(
                 last = (error, Some(pick.into()));
                 // A refusal may come without any waiting; between many of them others on this worker have their turn.
                 drop(in_flight);
-                tokio::task::yield_now().await;
+                crate::runtime::yield_now().await;
                 continue;
             }
         };
@@ -356,7 +359,7 @@ impl Route<'_> {
         let origin = request.origin;
         // What a trusted proxy has said of the client is not to be lost where its fields are replaced.
         let speaks_for = origin.trusted && policy.forwarding.mode == ForwardingMode::Replace;
-        let peer = if speaks_for { AddressText::new(origin.client) } else { client.peer_text };
+        let peer = AddressText::new(if speaks_for { origin.client } else { client.peer.ip() });
         let edits = request_head::Edits {
             host: pool.host.as_deref(),
             server: &pool.servers[pick.server].name,

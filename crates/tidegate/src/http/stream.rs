@@ -1,6 +1,7 @@
 //! A connection as a stream of plain bytes, whether TLS lies below, or a stream of a later version of HTTP.
 
 use super::h2::Translated;
+use crate::runtime::TcpStream;
 use crate::tls::ALPN_H2;
 use crate::worker::BUFFER_BYTES;
 use http::HeaderMap;
@@ -8,7 +9,6 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
 use wire::h1::{Framing, ResponseHead};
 
@@ -48,10 +48,10 @@ impl Stream {
     /// Ready when a read would not wait, so that no buffer is held by a connection without data.
     pub fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match self {
-            Stream::Plain(stream) => stream.poll_read_ready(cx).map(|_| ()),
+            Stream::Plain(stream) => stream.poll_readable(cx),
             // Plaintext that is decrypted already makes no readiness event below.
             Stream::Tls(stream) if !stream.get_ref().1.wants_read() => Poll::Ready(()),
-            Stream::Tls(stream) => stream.get_ref().0.poll_read_ready(cx).map(|_| ()),
+            Stream::Tls(stream) => stream.get_ref().0.poll_readable(cx),
             Stream::Translated(stream) => stream.poll_readable(cx),
         }
     }

@@ -3,19 +3,22 @@
 //! The kernel spreads connections blindly over the workers' sockets. A worker that has clearly more than another hands a
 //! new connection on before it reads a byte of it, so a connection begins from its socket alone.
 
+use crate::runtime::{TcpListener, TcpStream, sleep, yield_now};
 use crate::worker::{ClientPermit, Worker};
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
 
 /// How long accepting pauses when descriptors have run out.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// A worker hands on what it has more than another by this many connections.
 const IMBALANCE: usize = 16;
+
+/// Connections that are accepted before those that are there have their turn.
+const AT_ONCE: u32 = 32;
 
 /// How a connection came in.
 pub struct Arrival {
@@ -27,12 +30,6 @@ pub struct Arrival {
     pub permit: ClientPermit,
 }
 
-/// A bound socket as the runtime wants it; `None`, with a line in the log, where it cannot be watched.
-pub fn watch(socket: OwnedFd) -> Option<Rc<TcpListener>> {
-    let watched = TcpListener::from_std(socket.into());
-    watched.inspect_err(|error| tracing::error!(%error, "cannot watch a listening socket")).ok().map(Rc::new)
-}
-
 /// Has the kernel refuse connections from now on, for everybody who holds the socket: a client that is refused goes
 /// elsewhere at once, one that waits in a queue which nobody empties does not.
 pub fn refuse(socket: &TcpListener) {
@@ -42,15 +39,21 @@ pub fn refuse(socket: &TcpListener) {
 
 /// Accepts from one socket, for ever.
 pub async fn accept_loop(worker: Rc<Worker>, listener: usize, socket: Rc<TcpListener>) {
+    let mut in_a_row = 0;
     loop {
         match socket.accept().await {
             Ok((stream, peer)) => {
                 let permit = permit(&worker).await;
                 place(&worker, stream, Arrival { peer, listener, permit });
+                in_a_row += 1;
+                if in_a_row == AT_ONCE {
+                    in_a_row = 0;
+                    yield_now().await;
+                }
             }
             Err(error) if is_exhausted(&error) => {
                 worker.note_pause();
-                tokio::time::sleep(PAUSE).await;
+                sleep(PAUSE).await;
             }
             // The client was gone before it was accepted, and the like: the next one may be well.
             Err(error) => tracing::debug!(%error, "a connection was not accepted"),
@@ -68,7 +71,7 @@ async fn permit(worker: &Worker) -> ClientPermit {
         // A client that is there is worth more than a connection that is kept for one.
         if !worker.evict_one() {
             worker.note_pause();
-            tokio::time::sleep(PAUSE).await;
+            sleep(PAUSE).await;
         }
     }
 }
@@ -87,8 +90,7 @@ fn place(worker: &Rc<Worker>, stream: TcpStream, arrival: Arrival) {
     if least == worker.index || worker.wheel.alive() <= peers.load(least) + IMBALANCE {
         return worker.serve(stream, arrival);
     }
-    let Ok(socket) = stream.into_std() else { return };
-    if let Err(given) = peers.give(least, (socket, arrival)) {
+    if let Err(given) = peers.give(least, (stream.into_fd(), arrival)) {
         worker.take_over(given);
     }
 }

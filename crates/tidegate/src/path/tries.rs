@@ -101,8 +101,8 @@ impl Tries {
 async fn pause(unprocessed: u32) {
     const FREE: u32 = 3;
     match unprocessed.checked_sub(FREE) {
-        None | Some(0) => tokio::task::yield_now().await,
-        Some(more) => tokio::time::sleep(Duration::from_millis(1 << more.min(5))).await,
+        None | Some(0) => crate::runtime::yield_now().await,
+        Some(more) => crate::runtime::sleep(Duration::from_millis(1 << more.min(5))).await,
     }
 }
 

@@ -4,6 +4,7 @@ use super::{Connection, shared};
 use crate::error::ProxyError;
 use crate::http::h2::server_stream::ServerStream;
 use crate::http::stream::Stream;
+use crate::runtime::{TcpStream, sleep};
 use crate::tls::client::agreed_on_h2;
 use crate::worker::{ServerPermit, Timer, Worker};
 use http::uri::Scheme;
@@ -16,7 +17,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 /// How long to wait for a descriptor before trying again.
@@ -38,14 +38,17 @@ pub async fn connect(
     certain: bool,
 ) -> Result<Connection, ProxyError> {
     let server = worker.server_number(pick);
-    let end = Instant::now() + timeout;
     let pool = &worker.policy().pools[pick.pool.0];
+    // Most requests find a connection, and do not carry what it takes to make one: the clock is not read, and the rest is
+    // boxed.
     if pool.protocol == Protocol::H2 {
-        let open = || open_in_time(worker, timer, pick, end);
-        // Boxed, for most requests find a connection and do not carry what it takes to make one.
         let (lease, reused) = match worker.shared.take(server) {
             Some(lease) => (lease, true),
-            None => Box::pin(shared::stream(worker, timer, server, end, open)).await?,
+            None => {
+                let end = Instant::now() + timeout;
+                let open = || open_in_time(worker, timer, pick, end);
+                Box::pin(shared::stream(worker, timer, server, end, open)).await?
+            }
         };
         let scheme = if pool.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
         let stream = Stream::Translated(Box::new(ServerStream::new(lease, scheme)));
@@ -56,6 +59,7 @@ pub async fn connect(
             return Ok(kept);
         }
     }
+    let end = Instant::now() + timeout;
     let (stream, permit) = Box::pin(open_in_time(worker, timer, pick, end)).await?;
     Ok(Connection { stream, reused: false, permit: Some(permit) })
 }
@@ -83,7 +87,7 @@ async fn open_in_time(
             Ok(stream) => return Ok((stream, worker.descriptors.server_permit())),
             Err(ProxyError::Connect(error)) if is_exhausted(&error) => {
                 if !worker.evict_one() {
-                    tokio::time::sleep(DESCRIPTOR_WAIT).await;
+                    sleep(DESCRIPTOR_WAIT).await;
                 }
                 if Instant::now() >= end {
                     return Err(ProxyError::Exhausted);
@@ -98,8 +102,6 @@ async fn open_in_time(
 async fn open(worker: &Worker, pick: Pick) -> Result<Stream, ProxyError> {
     let pool = &worker.policy().pools[pick.pool.0];
     let tcp = TcpStream::connect(pool.servers[pick.server].address).await.map_err(ProxyError::Connect)?;
-    // A connection without it works too, only slower.
-    let _ = tcp.set_nodelay(true);
     let Some(tls) = worker.server_tls.get(pick.pool) else { return Ok(Stream::Plain(tcp)) };
     let connector = TlsConnector::from(Arc::clone(&tls.config));
     let stream =

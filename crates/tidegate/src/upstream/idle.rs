@@ -1,6 +1,7 @@
 //! A worker's idle connections to servers.
 
 use super::Connection;
+use crate::runtime;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -91,9 +92,9 @@ fn end_stream(mut connection: Connection) {
     if connection.stream.poll_end(&mut Context::from_waker(Waker::noop())).is_ready() {
         return;
     }
-    tokio::task::spawn_local(async move {
+    runtime::spawn(async move {
         let end = poll_fn(|cx| connection.stream.poll_end(cx));
         // Either way nothing is to be done.
-        let _ = tokio::time::timeout(STREAM_END, end).await;
+        let _ = runtime::timeout(STREAM_END, end).await;
     });
 }

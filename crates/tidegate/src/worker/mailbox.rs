@@ -2,6 +2,7 @@
 
 use crate::listen::Arrival;
 use policy::model::Drain;
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
@@ -11,7 +12,7 @@ use tokio::sync::watch;
 const WAITING_MAX: usize = 1024;
 
 /// A connection handed over by the worker that accepted it.
-pub type Given = (std::net::TcpStream, Arrival);
+pub type Given = (OwnedFd, Arrival);
 
 /// What all workers are to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

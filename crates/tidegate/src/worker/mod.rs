@@ -13,11 +13,13 @@ pub use descriptors::{ClientPermit, Descriptors, ServerPermit};
 pub use mailbox::{Given, Mailboxes, Order};
 pub use timer::{TICK, Timer, Wheel};
 
-use crate::http::h1::{Active, connection};
+use crate::http::h1::Active;
+use crate::http::h1::connection::Connection;
 use crate::http::h2::flood::Flood;
 use crate::listen::{self, Arrival};
 use crate::observe::access_log::LogBuffer;
 use crate::path::RequestIds;
+use crate::runtime::{self, TASKS_PER_TURN, Task, TcpListener, TcpStream, sleep, yield_now};
 use crate::state::{Pools, Sessions};
 use crate::tls::ListenerConfigs;
 use crate::tls::client::ClientConfigs;
@@ -31,15 +33,10 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::Receiver;
-use tokio::task::JoinHandle;
 
 /// Storage of requests kept for the next burst.
 const ACTIVES_KEPT_MAX: usize = 128;
-
-/// The runtime runs more tasks than this (61) before it looks at anything else.
-const TASKS_PER_ROUND: usize = 32;
 
 /// Log lines are handed over each so many ticks (200 ms).
 const FLUSH_ROUNDS: u32 = 4;
@@ -150,16 +147,13 @@ impl Worker {
 
     /// Begins to serve a connection.
     pub fn serve(self: &Rc<Self>, stream: TcpStream, arrival: Arrival) {
-        tokio::task::spawn_local(connection::run(Rc::clone(self), stream, arrival));
+        runtime::spawn(Connection::new(Rc::clone(self), stream, arrival));
         self.publish_load(1);
     }
 
     /// Begins to serve a connection that another worker has accepted.
     pub fn take_over(self: &Rc<Self>, (socket, arrival): Given) {
-        match TcpStream::from_std(socket) {
-            Ok(stream) => self.serve(stream, arrival),
-            Err(error) => tracing::debug!(%error, "a connection could not be taken over"),
-        }
+        self.serve(TcpStream::new(socket), arrival);
     }
 
     /// Tells the others how much there is to do here.
@@ -233,10 +227,7 @@ impl Worker {
 /// # Errors
 /// When there is no runtime to be had.
 pub fn run(setup: WorkerSetup) -> std::io::Result<()> {
-    let mut runtime = tokio::runtime::Builder::new_current_thread();
-    let runtime = runtime.enable_all().build_local(tokio::runtime::LocalOptions::default())?;
-    runtime.block_on(serve(setup));
-    Ok(())
+    runtime::run(serve(setup))
 }
 
 async fn serve(setup: WorkerSetup) {
@@ -276,13 +267,13 @@ async fn serve(setup: WorkerSetup) {
         .sockets
         .into_iter()
         .enumerate()
-        .filter_map(|(listener, socket)| {
-            let socket = listen::watch(socket)?;
+        .map(|(listener, socket)| {
+            let socket = Rc::new(TcpListener::new(socket));
             let accepting = listen::accept_loop(Rc::clone(&worker), listener, Rc::clone(&socket));
-            Some((socket, tokio::task::spawn_local(accepting)))
+            (socket, runtime::spawn(accepting))
         })
         .collect();
-    let ticking = tokio::task::spawn_local(tick(Rc::clone(&worker)));
+    let ticking = runtime::spawn(tick(Rc::clone(&worker)));
     obey(&worker, setup.given, accepting).await;
     ticking.abort();
     if let Some(log) = &worker.log {
@@ -291,7 +282,7 @@ async fn serve(setup: WorkerSetup) {
 }
 
 /// Sockets that are accepted from, and by which tasks.
-type Accepting = Vec<(Rc<TcpListener>, JoinHandle<()>)>;
+type Accepting = Vec<(Rc<TcpListener>, Task)>;
 
 /// Takes over what other workers give and follows orders, until this worker is to end.
 async fn obey(worker: &Rc<Worker>, mut given: Receiver<Given>, accepting: Accepting) {
@@ -321,25 +312,25 @@ async fn obey(worker: &Rc<Worker>, mut given: Receiver<Given>, accepting: Accept
     worker.wheel.wake_all();
     // Rounds enough for every task to notice, so that what is cut off gets its line in the log, and then for those that
     // carry others.
-    for _ in 0..4 + worker.wheel.alive() / TASKS_PER_ROUND {
-        tokio::task::yield_now().await;
+    for _ in 0..4 + worker.wheel.alive() / TASKS_PER_TURN {
+        yield_now().await;
     }
 }
 
 /// Returns when the last connection has ended, or the time for that is over.
 async fn drain_out(worker: &Rc<Worker>, drain: Drain, accepting: Accepting) {
-    tokio::time::sleep(drain.grace).await;
+    sleep(drain.grace).await;
     worker.phase.set(Phase::Draining);
     worker.wheel.wake_all();
     // What stands in the queues has been accepted as far as its clients know.
-    tokio::time::sleep(TICK).await;
+    sleep(TICK).await;
     for (socket, task) in accepting {
         listen::refuse(&socket);
         task.abort();
     }
     let end = Instant::now() + drain.limit;
     while worker.wheel.alive() > 0 && Instant::now() < end {
-        tokio::time::sleep(TICK / 5).await;
+        sleep(TICK / 5).await;
     }
 }
 
@@ -350,7 +341,7 @@ async fn tick(worker: Rc<Worker>) {
     let limits: Vec<Duration> =
         pools.flat_map(|pool| pool.servers.iter().map(|_| pool.timeouts.idle)).collect();
     loop {
-        tokio::time::sleep(TICK).await;
+        sleep(TICK).await;
         worker.wheel.advance();
         worker.publish_load(0);
         // Another worker may be the one that wants to accept.

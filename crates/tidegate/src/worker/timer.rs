@@ -38,10 +38,10 @@ struct Entries {
 struct Entry {
     /// The tick at which it is due.
     deadline: u64,
-    /// The tick that was handled last when that was set.
-    armed: u64,
     /// The tick under which it stands in a slot; [`NEVER`] when it stands in none.
     queued: u64,
+    /// The tick that was handled last when the deadline was set, as far as 32 bits go.
+    armed: u32,
     /// Tells this use of the place in the slab from an earlier one.
     generation: u32,
     waker: Option<Waker>,
@@ -88,7 +88,8 @@ impl Wheel {
         let stall = target.saturating_sub(self.now.get() + 1);
         if stall > 1 {
             let now = self.now.get();
-            for entry in entries.slab.iter_mut().filter(|entry| entry.armed == now && entry.deadline != NEVER)
+            for entry in
+                entries.slab.iter_mut().filter(|entry| entry.armed == now as u32 && entry.deadline != NEVER)
             {
                 entry.deadline = entry.deadline.saturating_add(stall).min(NEVER - 1);
             }
@@ -168,7 +169,7 @@ impl Timer {
         let mut entries = self.wheel.entries.borrow_mut();
         let entry = &mut entries.slab[self.index as usize];
         entry.deadline = deadline;
-        entry.armed = now;
+        entry.armed = now as u32;
         if entry.queued > deadline {
             entries.queue(self.index, deadline, now);
         }

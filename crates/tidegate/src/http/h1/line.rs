@@ -2,8 +2,10 @@
 
 use wire::h1::{Field, Known};
 
-/// Appends a line.
+/// Appends a line. Inlined, so that the name is a constant that is stored and not one that is copied.
+#[inline(always)]
 pub fn put(out: &mut Vec<u8>, name: &str, value: &[u8]) {
+    out.reserve(name.len() + value.len() + 4);
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b": ");
     out.extend_from_slice(value);

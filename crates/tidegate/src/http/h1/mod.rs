@@ -1,6 +1,7 @@
 //! HTTP/1.1: a client's connection from its first byte to its last.
 
 pub mod body;
+mod burst;
 pub mod connection;
 pub mod exchange;
 mod line;
@@ -22,8 +23,6 @@ pub struct Client {
     pub timer: Timer,
     /// Who is at the other end of the socket.
     pub peer: SocketAddr,
-    /// That address as text.
-    pub peer_text: AddressText,
     /// Which listener accepted it: an index into the policy's.
     pub listener: usize,
     /// Whether TLS is ended here.
@@ -96,6 +95,23 @@ impl Active {
     }
 }
 
+/// Each octet in decimals with a dot behind them, and how many bytes that is.
+static OCTETS: [([u8; 4], usize); 256] = {
+    let mut octets = [([0; 4], 0); 256];
+    let mut octet = 0;
+    while octet < octets.len() {
+        let [hundreds, tens, ones] = [octet / 100, octet / 10 % 10, octet % 10];
+        let digits = [b'0' + hundreds as u8, b'0' + tens as u8, b'0' + ones as u8];
+        octets[octet] = match octet {
+            0..10 => ([digits[2], b'.', 0, 0], 2),
+            10..100 => ([digits[1], digits[2], b'.', 0], 3),
+            _ => ([digits[0], digits[1], digits[2], b'.'], 4),
+        };
+        octet += 1;
+    }
+    octets
+};
+
 /// An IP address as text, without allocation. IPv4 mapped into IPv6 is shown as IPv4.
 #[derive(Clone, Copy)]
 pub struct AddressText {
@@ -108,14 +124,48 @@ impl AddressText {
     pub fn new(address: IpAddr) -> AddressText {
         use std::io::Write;
         let mut text = AddressText { bytes: [0; 46], length: 0 };
-        let mut rest = &mut text.bytes[..];
-        write!(rest, "{}", address.to_canonical()).expect("no address is longer than 45 bytes");
-        text.length = u8::try_from(46 - rest.len()).expect("at most 46");
+        match address.to_canonical() {
+            IpAddr::V4(address) => text.put(address.octets()),
+            IpAddr::V6(address) => {
+                let mut rest = &mut text.bytes[..];
+                write!(rest, "{address}").expect("no address is longer than 45 bytes");
+                text.length = u8::try_from(46 - rest.len()).expect("at most 46");
+            }
+        }
         text
+    }
+
+    /// Dotted decimals, for each request; the library's formatting takes ten times as long.
+    fn put(&mut self, octets: [u8; 4]) {
+        let mut length = 0;
+        for octet in octets {
+            let (digits, count) = OCTETS[octet as usize];
+            self.bytes[length..length + 4].copy_from_slice(&digits);
+            length += count;
+        }
+        // Without the last dot.
+        self.length = length as u8 - 1;
     }
 
     /// As bytes of ASCII.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes[..self.length as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_written_as_the_library_does() {
+        for octet in 0..=255 {
+            let address = IpAddr::from([octet, 0, 255, octet]);
+            assert_eq!(AddressText::new(address).as_bytes(), address.to_string().as_bytes());
+        }
+        for (address, expected) in [("::ffff:192.0.2.7", "192.0.2.7"), ("2001:db8::1", "2001:db8::1")] {
+            let address = address.parse().expect("an address");
+            assert_eq!(AddressText::new(address).as_bytes(), expected.as_bytes());
+        }
     }
 }

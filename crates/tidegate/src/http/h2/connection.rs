@@ -8,7 +8,7 @@ use super::flood::FrameWatch;
 use super::session::{Bounds, Code, Fault, Opened, Session};
 use super::source::Shape;
 use crate::error::ProxyError;
-use crate::http::h1::{Active, AddressText, BodyState, Client};
+use crate::http::h1::{Active, BodyState, Client};
 use crate::http::stream::Stream;
 use crate::path;
 use crate::worker::{Buffer, Timer, Worker};
@@ -40,14 +40,13 @@ const NOT_SOON: Duration = Duration::from_secs(365 * 24 * 3600);
 #[derive(Clone, Copy)]
 struct Peer {
     address: SocketAddr,
-    text: AddressText,
     listener: usize,
     tls: bool,
 }
 
 /// Serves a connection that speaks HTTP/2, of which `early` was read already, until it ends.
 pub async fn run(worker: Rc<Worker>, client: Client, early: Vec<u8>) {
-    let Client { stream, timer, peer, peer_text, listener, tls } = client;
+    let Client { stream, timer, peer, listener, tls } = client;
     let rules = &worker.policy().listeners[listener];
     let bounds = Bounds { head_bytes: rules.bounds.head_bytes, streams: rules.bounds.streams };
     let session = Session::new(stream, early, FrameWatch::new(Rc::clone(&worker.wheel)), bounds);
@@ -55,7 +54,7 @@ pub async fn run(worker: Rc<Worker>, client: Client, early: Vec<u8>) {
         worker: &worker,
         session: &session,
         timer: &timer,
-        peer: Peer { address: peer, text: peer_text, listener, tls },
+        peer: Peer { address: peer, listener, tls },
         waits: None,
         moved: 0,
         leaving: false,
@@ -181,9 +180,8 @@ impl Serving<'_> {
     fn open(&self, opened: Opened) -> Result<(), Fault> {
         let Some((request, stream)) = self.begin(opened)? else { return Ok(()) };
         let serving = serve(Rc::clone(self.worker), self.peer, self.session, request, stream);
-        // Allocation: two a request, for its task. The runtime moves a future about when it takes it up, and this one is
-        // large.
-        tokio::task::spawn_local(Box::pin(serving));
+        // Allocation: for its task.
+        crate::runtime::spawn(serving);
         Ok(())
     }
 
@@ -326,7 +324,6 @@ fn serve(
         stream: Stream::Translated(Box::new(stream)),
         timer: worker.wheel.timer(),
         peer: peer.address,
-        peer_text: peer.text,
         listener: peer.listener,
         tls: peer.tls,
     };

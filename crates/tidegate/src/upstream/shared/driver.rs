@@ -5,6 +5,7 @@ use crate::error::ProxyError;
 use crate::http::h2::flood::FrameWatch;
 use crate::http::h2::io::Wire;
 use crate::http::stream::Stream;
+use crate::runtime::{self, Sleep, sleep};
 use crate::worker::{ServerPermit, Worker};
 use bytes::Bytes;
 use h2::client::Connection;
@@ -15,7 +16,6 @@ use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
-use tokio::time::{Interval, MissedTickBehavior, interval};
 
 /// What a server may send on one stream before it is read: as much as one buffer holds.
 const STREAM_WINDOW: u32 = 64 * 1024;
@@ -75,19 +75,17 @@ pub(super) async fn start(
         moved: Cell::new(0),
         ended: Cell::new(false),
     });
-    let mut every = interval(LOOK_EVERY);
-    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut driven = Driven {
         ping: connection.ping_pong(),
         wire,
         shared: Rc::downgrade(&shared),
-        every,
+        next_look: sleep(LOOK_EVERY),
         asked_at: None,
         unwanted_since: None,
         settled: false,
     };
     let worker = Rc::clone(worker);
-    tokio::task::spawn_local(async move {
+    runtime::spawn(async move {
         let _permit = permit;
         poll_fn(|cx| driven.poll(cx, &mut connection, &worker.shared.servers[server])).await;
         // What the connection still carries fails before anybody hears that there is room for more.
@@ -108,7 +106,7 @@ struct Driven {
     ping: Option<PingPong>,
     wire: Wire,
     shared: Weak<Shared>,
-    every: Interval,
+    next_look: Sleep,
     /// When the server was asked whether it is there.
     asked_at: Option<Instant>,
     /// When the last one who could use it has gone.
@@ -150,12 +148,11 @@ impl Driven {
             shared.wake_waiting();
             to_server.borrow_mut().wake_waiting();
         }
-        let mut looks = self.every.poll_tick(cx).is_ready();
-        while looks {
+        while Pin::new(&mut self.next_look).poll(cx).is_ready() {
             if self.is_lost(shared.as_deref()) {
                 return Poll::Ready(());
             }
-            looks = self.every.poll_tick(cx).is_ready();
+            self.next_look = sleep(LOOK_EVERY);
         }
         if shared.is_some_and(|shared| shared.doubtful.take()) {
             self.ask(cx);
