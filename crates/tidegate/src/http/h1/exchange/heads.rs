@@ -110,7 +110,9 @@ impl Exchange<'_> {
         lines.clear();
         self.terms.hook.apply(self.active, bytes, &mut lines);
         let response = &self.active.response;
-        if give_final(&mut self.client.stream, response, bytes, framing, &mut lines) {
+        // An interim one that is still to be written goes before it.
+        let is_first = self.active.answer.is_empty();
+        if is_first && give_final(&mut self.client.stream, response, bytes, framing, &mut lines) {
             self.download.answered = true;
         } else {
             let old_client = self.active.head.version == Version::Http10;
