@@ -18,11 +18,12 @@ pub fn put_response(
     let switches = head.status == 101;
     encoder.status(if switches { 200 } else { head.status }, out);
     let is_dropped = |field: &Field| match field.known {
+        _ if field.hop => true,
         Known::TransferEncoding => true,
         // RFC 9110 section 8.6. Some servers say that there is nothing.
         Known::ContentLength => matches!(head.status, 100..=199 | 204),
         Known::Other if switches => field.name.of(text).eq_ignore_ascii_case(b"sec-websocket-accept"),
-        _ => field.hop,
+        _ => false,
     };
     for field in head.fields.iter().filter(|field| !is_dropped(field)) {
         let mut value = field.value.of(text);
