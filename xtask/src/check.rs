@@ -1,7 +1,7 @@
 //! Everything that must hold before a change is taken.
 
 use crate::run::{Failure, cargo, succeed};
-use crate::{conformance, tools};
+use crate::{conformance, instructions, tools};
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -37,6 +37,10 @@ pub fn test() -> Result<(), Failure> {
         // How long large files take to load is promised of a release build too.
         let tests = ["--test", "cost", "--test", "scale", "--", "--nocapture"];
         run_tests(cargo(&[&package[..], &tests].concat()), &mut results)
+    })?;
+    step("instructions of requests", || {
+        results.skipped.extend(instructions::gate()?);
+        Ok(())
     })?;
     step("fuzz targets", || run_tests(cargo(&["test", "--locked", "--manifest-path", FUZZ]), &mut results))?;
     step("conformance", || {

@@ -7,6 +7,7 @@ mod bench;
 mod check;
 mod conformance;
 mod example;
+mod instructions;
 mod process;
 mod run;
 mod tools;
@@ -25,6 +26,8 @@ usage: cargo xtask TASK
   bench --quick  CPU and memory beside nginx on this machine, in a few minutes; results in bench/results/
   bench --http2  CPU over HTTP/2 beside HAProxy, in a few minutes; results there too
   bench --floods what known HTTP/2 attacks cost here, nginx and HAProxy, in a quarter of an hour; results there too
+  bench --instructions [--only NAME,…] [--binary PATH]
+                 user instructions of a request (callgrind), the same on a busy machine; `--binary` is built already
 ";
 
 fn main() -> ExitCode {
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
         ["bench", "--quick"] => bench::quick(),
         ["bench", "--http2"] => bench::http2(),
         ["bench", "--floods"] => bench::floods(),
+        ["bench", "--instructions", rest @ ..] => instructions::task(rest),
         _ => {
             eprint!("{USAGE}");
             return ExitCode::from(2);

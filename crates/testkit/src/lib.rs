@@ -9,6 +9,7 @@ pub mod exchange;
 pub mod frames;
 pub mod grpc;
 pub mod load;
+pub mod lockstep;
 pub mod message;
 pub mod origin;
 pub mod peer;

@@ -1,7 +1,7 @@
 //! The syntax of field names and values (RFC 9110 section 5).
 
 /// Whether a byte may stand in a token (RFC 9110 section 5.6.2).
-pub fn is_token_byte(byte: u8) -> bool {
+pub const fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(
             byte,

@@ -223,9 +223,9 @@ pub fn split_authority(text: &[u8]) -> Option<Authority<'_>> {
         std::str::from_utf8(host).ok()?.parse::<std::net::Ipv6Addr>().ok()?;
         (host, &inner[end + 1..])
     } else {
-        let end = memchr::memchr(b':', text).unwrap_or(text.len());
+        let end = text.iter().position(|byte| !HOST_BYTES[usize::from(*byte)]).unwrap_or(text.len());
         let host = &text[..end];
-        if host.is_empty() || !host.iter().all(|byte| is_host_byte(*byte)) {
+        if host.is_empty() {
             return None;
         }
         (host, &text[end..])
@@ -243,9 +243,15 @@ pub fn split_authority(text: &[u8]) -> Option<Authority<'_>> {
 
 /// Letters, digits, and what names in use have besides. Escapes and sub-delimiters are legal in a URI's host,
 /// but no name that resolves has them, and servers read them differently.
-fn is_host_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_')
-}
+static HOST_BYTES: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = (byte as u8).is_ascii_alphanumeric() || matches!(byte as u8, b'-' | b'.' | b'_');
+        byte += 1;
+    }
+    table
+};
 
 /// Writes the host in the form in which hosts are compared to `out`, whatever was there: in lower case, without a dot
 /// at the end; IPv6 addresses in their shortest form (RFC 5952). Only for hosts that were found valid.

@@ -104,13 +104,3 @@ impl HeadError {
         }
     }
 }
-
-impl From<httparse::Error> for HeadError {
-    fn from(error: httparse::Error) -> HeadError {
-        match error {
-            httparse::Error::TooManyHeaders => HeadError::TooManyFields,
-            httparse::Error::Version => HeadError::Version,
-            _ => HeadError::Malformed,
-        }
-    }
-}

@@ -3,8 +3,11 @@
 mod chunked;
 mod error;
 mod field;
+mod lines;
 mod request;
+mod request_line;
 mod response;
+mod scan;
 
 #[cfg(test)]
 mod tests;

@@ -1,9 +1,9 @@
 //! The head of a request.
 
-use super::field::{Summary, collect, has_new_line, slots, summarise};
-use super::{FIELDS_MAX, Field, Framing, HeadError, HeadLimits, Known, Span, Version};
+use super::lines::{self, Summary, has_new_line, slots};
+use super::request_line::{self, RequestLine};
+use super::{Field, Framing, HeadError, HeadLimits, Known, Span, Version};
 use crate::uri::Authority;
-use std::mem::MaybeUninit;
 
 /// The method, as far as the proxy treats it specially.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -171,79 +171,33 @@ impl RequestHead {
     /// When it breaks a rule of RFC 9112, could be read in two ways, or exceeds `limits`.
     pub fn parse(&mut self, buffer: &[u8], limits: HeadLimits) -> Result<bool, HeadError> {
         if self.searched > 0 && !has_new_line(buffer, self.searched) {
-            self.searched = buffer.len();
-            return incomplete(buffer, limits);
+            return self.unfinished(buffer, limits);
         }
-        let mut storage = [const { MaybeUninit::uninit() }; FIELDS_MAX];
-        let mut request = httparse::Request::new(&mut []);
-        let status = request.parse_with_uninit_headers(buffer, &mut storage[..slots(limits)]);
-        let length = match status {
-            Ok(httparse::Status::Complete(length)) => length,
-            Ok(httparse::Status::Partial) => {
-                self.searched = buffer.len();
-                return incomplete(buffer, limits);
-            }
-            // What version it is shows when its line has ended.
-            Err(httparse::Error::Version) if !has_whole_line(buffer) => {
-                self.searched = buffer.len();
-                return incomplete(buffer, limits);
-            }
-            Err(error) => return Err(bad_start(buffer, error)),
+        let mut summary = Summary::default();
+        let Some(line) = request_line::read(buffer, &mut summary.bare)? else {
+            return self.unfinished(buffer, limits);
+        };
+        let Some(length) =
+            lines::read(buffer, line.end as usize, slots(limits), &mut self.fields, &mut summary)?
+        else {
+            return self.unfinished(buffer, limits);
         };
         self.searched = 0;
         if length > limits.bytes as usize {
             return Err(too_large(buffer, limits));
         }
-        let (Some(method), Some(target), Some(version)) = (request.method, request.path, request.version)
-        else {
-            return Err(HeadError::Malformed);
-        };
-        self.method = Method::of(method.as_bytes());
-        self.method_text = Span::within(buffer, method.as_bytes());
         // RFC 9112 section 2.2 lets us skip an empty line before the request; one is enough.
-        if !matches!(buffer[..self.method_text.start as usize], [] | [b'\r', b'\n']) {
+        if !matches!(buffer[..line.method.start as usize], [] | [b'\r', b'\n']) {
             return Err(HeadError::Malformed);
         }
-        self.version = if version == 1 { Version::Http11 } else { Version::Http10 };
-        self.target = Span::within(buffer, target.as_bytes());
+        self.method_text = line.method;
+        self.method = Method::of(line.method.of(buffer));
+        self.version = line.version;
+        self.target = line.target;
         self.length = length as u32;
-        let summary = collect(buffer, request.headers, length, &mut self.fields)?;
-        self.understand(buffer, &summary)?;
-        Ok(true)
-    }
-
-    /// Takes over a head that another part of this crate has written, in lines as [`parse`](Self::parse) would find them, with
-    /// the places of method, target and fields; all of `buffer` is the head. That the bytes are such as may stand there is
-    /// the writer's to see to; what they say is judged here.
-    ///
-    /// # Errors
-    /// As for [`parse`](Self::parse).
-    pub(crate) fn take_over(
-        &mut self,
-        buffer: &[u8],
-        method: Span,
-        target: Span,
-        limits: HeadLimits,
-    ) -> Result<(), HeadError> {
-        self.searched = 0;
-        if self.fields.len() > slots(limits) {
-            return Err(HeadError::TooManyFields);
-        }
-        if buffer.len() > limits.bytes as usize {
-            return Err(too_large(buffer, limits));
-        }
-        self.method = Method::of(method.of(buffer));
-        self.method_text = method;
-        self.version = Version::Http11;
-        self.target = target;
-        self.length = buffer.len() as u32;
-        let summary = summarise(buffer, &mut self.fields)?;
-        self.understand(buffer, &summary)
-    }
-
-    fn understand(&mut self, buffer: &[u8], summary: &Summary) -> Result<(), HeadError> {
-        self.read_target(buffer)?;
-        self.read_host(buffer, summary)?;
+        summary.judge(buffer, &mut self.fields)?;
+        self.read_target(buffer, &line)?;
+        self.read_host(buffer, &summary)?;
         self.framing = summary.framing(self.version)?.unwrap_or_default();
         self.keep_alive = summary.persists(self.version);
         let upgrade = summary.upgrade_token && summary.upgrade_field && !summary.h2c;
@@ -255,7 +209,14 @@ impl RequestHead {
             }
             self.expect_continue = true;
         }
-        Ok(())
+        Ok(true)
+    }
+
+    /// More is to come, unless there is too much already.
+    #[cold]
+    fn unfinished(&mut self, buffer: &[u8], limits: HeadLimits) -> Result<bool, HeadError> {
+        self.searched = buffer.len();
+        if buffer.len() >= limits.bytes as usize { Err(too_large(buffer, limits)) } else { Ok(false) }
     }
 
     /// All values of the field called `name`, in order; `buffer` is what was parsed.
@@ -268,9 +229,9 @@ impl RequestHead {
         self.fields.iter().find(|field| field.known == known)
     }
 
-    fn read_target(&mut self, buffer: &[u8]) -> Result<(), HeadError> {
+    fn read_target(&mut self, buffer: &[u8], line: &RequestLine) -> Result<(), HeadError> {
         let target = self.target.of(buffer);
-        if target.iter().any(|byte| !byte.is_ascii_graphic() || matches!(byte, b'#' | b'\\')) {
+        if line.odd {
             return Err(HeadError::Target);
         }
         self.scheme = None;
@@ -297,13 +258,12 @@ impl RequestHead {
             0
         } else {
             self.form = TargetForm::Absolute;
-            self.read_absolute(target)?
+            self.read_absolute(target)? as u32
         };
-        let end = target.len();
-        let path_end = memchr::memchr(b'?', &target[path_start..]).map_or(end, |at| path_start + at);
-        self.path = Span::new(start + path_start, start + path_end);
-        if path_end < end {
-            self.query = Some(Span::new(start + path_end + 1, start + end));
+        let end = line.target.end;
+        self.path = Span { start: line.target.start + path_start, end: line.query };
+        if line.query < end {
+            self.query = Some(Span { start: line.query + 1, end });
         }
         Ok(())
     }
@@ -385,41 +345,11 @@ pub(super) fn values<'a>(
         .map(move |field| field.value.of(buffer))
 }
 
-/// More is to come, unless there is too much already.
-fn incomplete(buffer: &[u8], limits: HeadLimits) -> Result<bool, HeadError> {
-    if buffer.len() >= limits.bytes as usize { Err(too_large(buffer, limits)) } else { Ok(false) }
-}
-
 /// Whether it is the request line alone that is too large.
 fn too_large(buffer: &[u8], limits: HeadLimits) -> HeadError {
     let allowed = &buffer[..buffer.len().min(limits.bytes as usize)];
     match memchr::memchr(b'\n', allowed) {
         Some(at) if at > 1 => HeadError::TooLarge,
         _ => HeadError::TargetTooLong,
-    }
-}
-
-/// Whether the first line that is not empty has ended.
-fn has_whole_line(buffer: &[u8]) -> bool {
-    let start = buffer.iter().position(|byte| !matches!(byte, b'\r' | b'\n'));
-    start.is_some_and(|start| memchr::memchr(b'\n', &buffer[start..]).is_some())
-}
-
-/// A version that looks like one is answered as such; anything else there is malformed.
-fn bad_start(buffer: &[u8], error: httparse::Error) -> HeadError {
-    if error != httparse::Error::Version {
-        return error.into();
-    }
-    let line = buffer.split(|byte| *byte == b'\n').find(|line| !line.trim_ascii().is_empty());
-    let version = line.and_then(|line| line.trim_ascii().rsplit(|byte| *byte == b' ').next());
-    match version {
-        Some([b'H', b'T', b'T', b'P', b'/', major, b'.', minor])
-            if major.is_ascii_digit()
-                && minor.is_ascii_digit()
-                && !matches!((major, minor), (b'1', b'0' | b'1')) =>
-        {
-            HeadError::Version
-        }
-        _ => HeadError::Malformed,
     }
 }

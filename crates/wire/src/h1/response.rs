@@ -1,8 +1,8 @@
 //! The head of an answer.
 
-use super::field::{collect, has_new_line, slots};
-use super::{FIELDS_MAX, Field, Framing, HeadError, HeadLimits, Known, Method, Span, Version};
-use std::mem::MaybeUninit;
+use super::lines::{self, Summary, has_new_line, line_end, slots};
+use super::scan::{Control, find};
+use super::{Field, Framing, HeadError, HeadLimits, Known, Method, Span, Version};
 
 /// An answer's head as places in the buffer that it was parsed from. Its storage is used again.
 #[derive(Debug)]
@@ -55,46 +55,91 @@ impl ResponseHead {
     /// When it breaks a rule of RFC 9112, could be read in two ways, or exceeds `limits`.
     pub fn parse(&mut self, buffer: &[u8], limits: HeadLimits, method: Method) -> Result<bool, HeadError> {
         if self.searched > 0 && !has_new_line(buffer, self.searched) {
-            self.searched = buffer.len();
-            return incomplete(buffer, limits);
+            return self.unfinished(buffer, limits);
         }
-        let mut storage = [const { MaybeUninit::uninit() }; FIELDS_MAX];
-        let mut response = httparse::Response::new(&mut []);
-        let status = httparse::ParserConfig::default().parse_response_with_uninit_headers(
-            &mut response,
-            buffer,
-            &mut storage[..slots(limits)],
-        );
-        let length = match status? {
-            httparse::Status::Complete(length) => length,
-            httparse::Status::Partial => {
-                self.searched = buffer.len();
-                return incomplete(buffer, limits);
-            }
+        let mut summary = Summary::default();
+        let Some(length) = self.read_lines(buffer, limits, &mut summary)? else {
+            return self.unfinished(buffer, limits);
         };
         self.searched = 0;
         if length > limits.bytes as usize {
             return Err(HeadError::TooLarge);
         }
-        let (Some(status), Some(version)) = (response.code, response.version) else {
-            return Err(HeadError::Malformed);
-        };
         // Leading empty lines are for requests only.
-        if !buffer.starts_with(b"HTTP/") || status < 100 {
+        if !buffer.starts_with(b"HTTP/") || self.status < 100 {
             return Err(HeadError::Malformed);
         }
-        self.status = status;
-        self.version = if version == 1 { Version::Http11 } else { Version::Http10 };
-        self.reason = match response.reason {
-            Some(reason) if !reason.is_empty() => Span::within(buffer, reason.as_bytes()),
-            _ => Span::default(),
-        };
         self.length = length as u32;
-        let summary = collect(buffer, response.headers, length, &mut self.fields)?;
+        summary.judge(buffer, &mut self.fields)?;
         self.keep_alive = summary.persists(self.version);
         self.upgrade = summary.upgrade_token && summary.upgrade_field;
-        self.framing = frame(status, method, summary.framing(self.version)?)?;
+        self.framing = frame(self.status, method, summary.framing(self.version)?)?;
         Ok(true)
+    }
+
+    /// More is to come, unless there is too much already.
+    #[cold]
+    fn unfinished(&mut self, buffer: &[u8], limits: HeadLimits) -> Result<bool, HeadError> {
+        self.searched = buffer.len();
+        if buffer.len() >= limits.bytes as usize { Err(HeadError::TooLarge) } else { Ok(false) }
+    }
+
+    /// Reads all lines, and gives the length of them all; `None`: more bytes are needed.
+    fn read_lines(
+        &mut self,
+        buffer: &[u8],
+        limits: HeadLimits,
+        summary: &mut Summary,
+    ) -> Result<Option<usize>, HeadError> {
+        let mut start = 0;
+        while let Some(b'\r' | b'\n') = buffer.get(start) {
+            let Some(ends) = line_end(&buffer[start..], &mut summary.bare)? else { return Ok(None) };
+            start += ends;
+        }
+        let Some(end) = self.read_status_line(buffer, start, &mut summary.bare)? else { return Ok(None) };
+        lines::read(buffer, end, slots(limits), &mut self.fields, summary)
+    }
+
+    /// Reads the line that begins at `start` (RFC 9112 section 4), and gives one past it. The space behind the status may
+    /// be left out with the reason.
+    fn read_status_line(
+        &mut self,
+        buffer: &[u8],
+        start: usize,
+        bare: &mut bool,
+    ) -> Result<Option<usize>, HeadError> {
+        let line = &buffer[start..];
+        self.version = match line.first_chunk() {
+            Some(b"HTTP/1.1") => Version::Http11,
+            Some(b"HTTP/1.0") => Version::Http10,
+            None if b"HTTP/1.".starts_with(line) => return Ok(None),
+            _ => return Err(HeadError::Version),
+        };
+        match line.get(8) {
+            Some(b' ') => {}
+            Some(_) => return Err(HeadError::Version),
+            None => return Ok(None),
+        }
+        self.status = 0;
+        for at in 9..12 {
+            match line.get(at) {
+                Some(digit @ b'0'..=b'9') => self.status = self.status * 10 + u16::from(digit - b'0'),
+                Some(_) => return Err(HeadError::Malformed),
+                None => return Ok(None),
+            }
+        }
+        self.reason = Span::default();
+        let mut at = 12;
+        if line.get(at) == Some(&b' ') {
+            at += 1;
+            let reason = &line[at..at + find::<Control>(&line[at..])];
+            if !reason.is_empty() && reason.is_ascii() {
+                self.reason = Span::new(start + at, start + at + reason.len());
+            }
+            at += reason.len();
+        }
+        let ends = line_end(line.get(at..).unwrap_or_default(), bare)?;
+        Ok(ends.map(|ends| start + at + ends))
     }
 
     /// All values of the field called `name`, in order; `buffer` is what was parsed.
@@ -124,9 +169,4 @@ fn frame(status: u16, method: Method, said: Option<Framing>) -> Result<Framing, 
         return Ok(Framing::None);
     }
     Ok(said.unwrap_or(Framing::Close))
-}
-
-/// More is to come, unless there is too much already.
-fn incomplete(buffer: &[u8], limits: HeadLimits) -> Result<bool, HeadError> {
-    if buffer.len() >= limits.bytes as usize { Err(HeadError::TooLarge) } else { Ok(false) }
 }

@@ -233,7 +233,10 @@ async fn serve(worker: Rc<Worker>, idle: Idle) -> Option<Idle> {
             Phase::Begun
         }
         After::Close => {
-            close(&mut client).await;
+            // All that it has sent was read, so that a plain close is FIN and no reset.
+            if client.tls {
+                close(&mut client).await;
+            }
             return None;
         }
         After::Linger => {
@@ -259,6 +262,8 @@ enum Preface {
 
 /// Reads as much as it takes to tell the preface of HTTP/2 (RFC 9113 section 3.4) from a request of HTTP/1, into `early`.
 async fn by_preface(worker: &Worker, client: &mut Client, early: &mut Vec<u8>) -> Preface {
+    // A usual request is read whole.
+    const EARLY_BYTES: usize = 2048;
     const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
     let head = worker.policy().listeners[client.listener].timeouts.head;
     let mut is_armed = false;
@@ -271,9 +276,9 @@ async fn by_preface(worker: &Worker, client: &mut Client, early: &mut Vec<u8>) -
             if known == PREFACE.len() {
                 return Poll::Ready(Preface::Of(Version::Http2));
             }
-            let mut piece = [0; PREFACE.len()];
-            match client.stream.poll_read(cx, &mut piece[known..]) {
-                Poll::Ready(Ok(read)) if read > 0 => early.extend_from_slice(&piece[known..known + read]),
+            let mut piece = [0; EARLY_BYTES];
+            match client.stream.poll_read(cx, &mut piece) {
+                Poll::Ready(Ok(read)) if read > 0 => early.extend_from_slice(&piece[..read]),
                 Poll::Ready(_) => return Poll::Ready(Preface::Never),
                 Poll::Pending if early.is_empty() && is_told_all(client) => {
                     return Poll::Ready(Preface::NotYet);
