@@ -15,4 +15,5 @@ pub mod grpc;
 pub mod grpc_web;
 pub mod h1;
 pub mod h2;
+pub mod hpack;
 pub mod uri;

@@ -9,7 +9,7 @@ use http::request::Parts;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Method, Request, Uri};
 use wire::h1::{Framing, HeadError, Known, RequestHead, TargetForm, Version};
-use wire::h2::{Asked, RequestText, WEBSOCKET, write_request};
+use wire::h2::{Incoming, Refusal, RequestText, WEBSOCKET};
 
 /// Requests of HTTP/2, and heads of HTTP/1.
 pub const TARGET: Target = Target { name: "h2_request", check, words: WORDS, iterations: 20_000 };
@@ -66,17 +66,47 @@ fn request(message: &Message) -> Option<Parts> {
     Some(request.into_parts().0)
 }
 
+/// What is known of a request besides its head.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    has_body: bool,
+    protocol: Option<&'a str>,
+    websocket_key: &'a [u8],
+}
+
 /// Through the text and the gate; why not, where it is refused.
 fn through(parts: &Parts, asked: Asked<'_>) -> Result<(Bytes, RequestText, RequestHead), String> {
-    let mut text = vec![0; 2 * LIMITS.bytes as usize];
-    let written = write_request(parts, asked, &mut text);
-    let written = written.map_err(|error| format!("not written: {}", error.reason()))?;
-    text.truncate(written.length);
+    let mut incoming = Incoming::default();
+    incoming.begin(2 * LIMITS.bytes);
+    let mut fields: Vec<(&str, &[u8])> = vec![(":method", parts.method.as_str().as_bytes())];
+    if parts.method != Method::CONNECT || asked.protocol.is_some() {
+        fields.push((":scheme", parts.uri.scheme_str().unwrap_or("http").as_bytes()));
+        fields.push((":path", parts.uri.path_and_query().map_or("", PathAndQuery::as_str).as_bytes()));
+    }
+    if let Some(authority) = parts.uri.authority() {
+        fields.push((":authority", authority.as_str().as_bytes()));
+    }
+    if let Some(protocol) = asked.protocol {
+        fields.push((":protocol", protocol.as_bytes()));
+    }
+    fields.extend(parts.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())));
+    for (name, value) in fields {
+        if !incoming.field(name.as_bytes(), value) {
+            break;
+        }
+    }
     let mut head = RequestHead::new();
-    let is_whole = head.parse(&text, LIMITS).map_err(|error| format!("refused: {}", error.reason()))?;
-    assert!(is_whole, "the text is a whole head");
+    let written = incoming.finish(asked.has_body, asked.websocket_key, &mut head, LIMITS);
+    let written = written.map_err(|refusal| match refusal {
+        Refusal::Head(error) => format!("refused: {}", error.reason()),
+        other => format!("refused: {other:?}"),
+    })?;
+    let text = Bytes::copy_from_slice(incoming.text());
+    let mut parsed = RequestHead::new();
+    assert_eq!(parsed.parse(&text, LIMITS), Ok(true), "the text is a whole head");
+    assert_eq!(format!("{parsed:?}"), format!("{head:?}"), "and read as it was written");
     assert_eq!(head.length as usize, written.length, "and nothing but one head");
-    Ok((text.into(), written, head))
+    Ok((text, written, head))
 }
 
 fn check_start(start: &[u8], parts: &Parts, extended: bool) {

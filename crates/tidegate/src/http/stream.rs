@@ -9,6 +9,7 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use wire::h1::{Framing, ResponseHead};
 
 /// A connection of a client, or to a server.
 pub enum Stream {
@@ -99,6 +100,14 @@ impl Stream {
             Stream::Plain(stream) => poll_write_two(stream, cx, first, second),
             Stream::Tls(stream) => stream.poll_write(cx, first, second),
             Stream::Translated(stream) => stream.poll_write(cx, first, second),
+        }
+    }
+
+    /// See [`Translated::give_head`].
+    pub fn give_head(&mut self, head: &ResponseHead, text: &[u8], lines: &[u8], framing: Framing) -> bool {
+        match self {
+            Stream::Translated(stream) => stream.give_head(head, text, lines, framing),
+            _ => false,
         }
     }
 

@@ -1,10 +1,10 @@
 //! From text to HTTP/2 (RFC 9113 section 8.2).
 
-use crate::h1::{Field, Known, RequestHead, ResponseHead};
+use crate::h1::{Field, Known, RequestHead};
 use bytes::Bytes;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{Method, Request, Response, StatusCode, Uri};
+use http::{Method, Request, Uri};
 
 /// A head of HTTP/1 that HTTP/2 has no way to say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -76,26 +76,6 @@ fn path_and_query(head: &RequestHead, text: &Bytes) -> Result<PathAndQuery, Text
         text.slice(start..end)
     };
     PathAndQuery::from_maybe_shared(whole).map_err(|_| TextError)
-}
-
-/// An answer for an HTTP/2 client, from a head of which `text` is the whole.
-///
-/// # Errors
-/// Where a field cannot be said in HTTP/2.
-pub fn response(head: &ResponseHead, text: &Bytes) -> Result<Response<()>, TextError> {
-    let mut response = Response::new(());
-    // A tunnel over HTTP/2 begins with a 200 (RFC 8441 section 5.1).
-    let switches = head.status == 101;
-    let status = if switches { 200 } else { head.status };
-    *response.status_mut() = StatusCode::from_u16(status).map_err(|_| TextError)?;
-    *response.version_mut() = http::Version::HTTP_2;
-    *response.headers_mut() = fields(&head.fields, text, |field| match field.known {
-        Known::TransferEncoding => true,
-        Known::ContentLength => switches,
-        Known::Other if switches && field.name.of(text).eq_ignore_ascii_case(b"sec-websocket-accept") => true,
-        _ => field.hop,
-    })?;
-    Ok(response)
 }
 
 /// Trailers, from whole lines.

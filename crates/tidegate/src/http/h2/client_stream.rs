@@ -1,34 +1,35 @@
 //! A client's request on a stream of its own.
 
-use super::io::Wire;
-use super::sink::Sink;
-use super::source::{Shape, Source};
-use super::{LIMITS, Translated, accept_key, into_io};
-use bytes::Bytes;
-use h2::server::SendResponse;
-use h2::{Reason, RecvStream};
+use super::answer::Answer;
+use super::session::{Session, StreamCell};
+use super::source::Shape;
+use super::{LIMITS, Translated, accept_key};
 use http::HeaderMap;
 use std::cell::RefCell;
 use std::io;
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use wire::h1::{Framing, Method, ResponseHead};
 
 /// The first parts of answers that a connection's requests may hold together, before it shows whether the client takes
 /// them. Within bounds: a small answer is to be read at once.
 const UNTAKEN: usize = 128 * 1024;
-/// What all of them may have given to the codec before it finds that the socket takes no more.
+/// What all of them may have given to the connection before it finds that the socket takes no more.
 const UNWRITTEN: usize = 128 * 1024;
 const READ_MIN: usize = 1024;
 const FIRST_READ_MIN: usize = 1024;
 const FIRST_READ_MAX: usize = 16 * 1024;
 
+/// Room that is left around the data of a chunk: its header and the line end behind it.
+const CHUNK_ROOM: usize = 20;
+
 /// One request of an HTTP/2 client: its body is read, its answer written.
 pub struct ClientStream {
-    wire: Wire,
-    respond: SendResponse<Bytes>,
-    body: Source,
+    session: Session,
+    cell: Rc<StreamCell>,
+    body: Body,
     /// `None` until the final head was written.
-    answer: Option<Sink>,
+    answer: Option<Answer>,
     /// Whether the request was a HEAD.
     method: Method,
     /// Whether the stream is, or may become, a tunnel; and how a server has to agree.
@@ -39,6 +40,17 @@ pub struct ClientStream {
     moved: bool,
 }
 
+/// The body of a request as text.
+struct Body {
+    shape: Shape,
+    /// Text between pieces of content, from `text_read` on.
+    text: Vec<u8>,
+    text_read: usize,
+    ended: bool,
+    /// What text has no place for.
+    trailers: Option<HeaderMap>,
+}
+
 thread_local! {
     /// Where heads are read; of no use between two of them.
     static HEAD: RefCell<ResponseHead> = RefCell::new(ResponseHead::new());
@@ -47,18 +59,17 @@ thread_local! {
 impl ClientStream {
     /// Of a request whose head was read. `tunnel_key` for an extended CONNECT: the key of the handshake that it became.
     pub fn new(
-        wire: Wire,
-        respond: SendResponse<Bytes>,
-        body: RecvStream,
+        session: Session,
+        cell: Rc<StreamCell>,
         shape: Shape,
         method: Method,
         tunnel_key: Option<&[u8]>,
     ) -> ClientStream {
-        let body = Source::new(body, shape);
+        let ended = shape == Shape::Plain && cell.is_remote_ended();
         ClientStream {
-            wire,
-            respond,
-            body,
+            session,
+            cell,
+            body: Body { shape, text: Vec::new(), text_read: 0, ended, trailers: None },
             answer: None,
             method,
             tunnel: tunnel_key.map(accept_key),
@@ -66,6 +77,11 @@ impl ClientStream {
             trailers: None,
             moved: false,
         }
+    }
+
+    /// What it shares with its connection.
+    pub fn cell(&self) -> &Rc<StreamCell> {
+        &self.cell
     }
 
     /// Takes the heads at the start of `text`; returns how many bytes they have.
@@ -84,47 +100,129 @@ impl ClientStream {
         if !head.parse(text, LIMITS, self.method).map_err(io::Error::other)? {
             return Err(io::ErrorKind::InvalidData.into());
         }
-        let length = head.length as usize;
-        // Allocation: one for the head, whose fields share it.
-        let response = wire::h2::response(head, &Bytes::copy_from_slice(&text[..length]));
-        let response = response.map_err(io::Error::other)?;
-        if response.status().is_informational() {
-            self.respond.send_informational(response).map_err(into_io)?;
-            return Ok(length);
-        }
         let framing = if head.status == 101 { Framing::Close } else { head.framing };
+        self.send_head(head, text, &[], framing);
+        Ok(head.length as usize)
+    }
+
+    /// Sends a head that was read already; `framing` is that of what follows.
+    fn send_head(&mut self, head: &ResponseHead, text: &[u8], lines: &[u8], framing: Framing) {
+        if matches!(head.status, 100 | 102..=199) {
+            self.session.state().send_head(&self.cell, head, text, lines, false);
+            return;
+        }
         let trailers = self.trailers.take();
         let ends = matches!(framing, Framing::None | Framing::Length(0)) && !self.held && trailers.is_none();
-        let stream = self.respond.send_response(response, ends).map_err(into_io)?;
-        let mut answer = Sink::new(stream, framing, ends, self.held);
+        self.session.state().send_head(&self.cell, head, text, lines, ends);
+        let mut answer = Answer::new(framing, ends, self.held);
         if trailers.is_some() {
             answer.finish(trailers);
         }
         self.answer = Some(answer);
-        Ok(length)
     }
 
     /// Ready with an error when the client has given the request up.
     fn poll_given_up(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let reset = match &mut self.answer {
-            Some(answer) => answer.poll_reset(cx),
-            None => self.respond.poll_reset(cx),
-        };
-        reset.map(|_| Err(io::ErrorKind::ConnectionReset.into()))
+        match self.cut() {
+            Err(error) => Poll::Ready(Err(error)),
+            Ok(()) => {
+                self.cell.register(cx);
+                Poll::Pending
+            }
+        }
+    }
+
+    fn cut(&self) -> io::Result<()> {
+        match self.cell.cut_code() {
+            Some(_) => Err(io::ErrorKind::ConnectionReset.into()),
+            None => Ok(()),
+        }
+    }
+
+    /// Ready when there is something to read (`true`), or never will be (`false`).
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        if self.body.has_text() || self.cell.has_body() {
+            return Poll::Ready(Ok(true));
+        }
+        if self.body.ended {
+            return Poll::Ready(Ok(false));
+        }
+        self.cut()?;
+        if !self.cell.is_remote_ended() {
+            self.cell.register(cx);
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(self.body.end(self.cell.take_trailers())))
+    }
+
+    /// Moves what is there to `buffer`, and opens the client's window by as much.
+    fn read(&mut self, buffer: &mut [u8]) -> usize {
+        let mut filled = self.body.read_text(buffer);
+        if filled == buffer.len() || !self.cell.has_body() {
+            return filled;
+        }
+        if self.body.shape == Shape::Plain {
+            return filled + self.take(&mut buffer[filled..]);
+        }
+        let space = (buffer.len() - filled).saturating_sub(CHUNK_ROOM);
+        let count = space.min(self.cell.body_bytes());
+        if count == 0 {
+            return filled;
+        }
+        self.body.text.clear();
+        self.body.text_read = 0;
+        wire::h1::write_chunk_header(&mut self.body.text, count);
+        filled += self.body.read_text(&mut buffer[filled..]);
+        filled += self.take(&mut buffer[filled..filled + count]);
+        buffer[filled..filled + 2].copy_from_slice(b"\r\n");
+        filled + 2
+    }
+
+    fn take(&mut self, place: &mut [u8]) -> usize {
+        let count = self.cell.take(place);
+        self.session.state().release(&self.cell, count);
+        count
+    }
+}
+
+impl Body {
+    fn has_text(&self) -> bool {
+        self.text_read < self.text.len()
+    }
+
+    /// Nothing but trailers follows; whether they are text that is still to be read.
+    fn end(&mut self, trailers: Option<HeaderMap>) -> bool {
+        self.ended = true;
+        if self.shape == Shape::Plain {
+            self.trailers = trailers.and_then(wire::h2::trailers_passed);
+            return false;
+        }
+        self.text.clear();
+        self.text_read = 0;
+        wire::h2::trailers_text(trailers.as_ref(), &mut self.text);
+        true
+    }
+
+    fn read_text(&mut self, buffer: &mut [u8]) -> usize {
+        let rest = &self.text[self.text_read..];
+        let count = rest.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&rest[..count]);
+        self.text_read += count;
+        count
     }
 }
 
 impl Translated for ClientStream {
     fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        match self.body.poll_fill(cx) {
+        match self.poll_fill(cx) {
             Poll::Ready(Ok(false)) if self.tunnel.is_none() => self.poll_given_up(cx).map(|_| ()),
             ready => ready.map(|_| ()),
         }
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        if ready!(self.body.poll_fill(cx)).map_err(into_io)? {
-            return Poll::Ready(self.body.read(buffer));
+        if ready!(self.poll_fill(cx))? {
+            return Poll::Ready(Ok(self.read(buffer)));
         }
         // The end of a request says nothing of the stream; the end of a tunnel's one half does.
         if self.tunnel.is_some() { Poll::Ready(Ok(0)) } else { self.poll_given_up(cx) }
@@ -132,9 +230,11 @@ impl Translated for ClientStream {
 
     fn poll_write(&mut self, cx: &mut Context<'_>, first: &[u8], second: &[u8]) -> Poll<io::Result<usize>> {
         ready!(self.poll_flush(cx))?;
+        self.cut()?;
         let heads = self.write_heads(first)?;
         if let Some(answer) = &mut self.answer {
-            answer.push(&first[heads..], second)?;
+            let sent = answer.push(&self.session, &self.cell, &first[heads..], second)?;
+            self.moved |= sent > 0;
             if let Poll::Ready(result) = self.poll_flush(cx) {
                 result?;
             }
@@ -144,19 +244,28 @@ impl Translated for ClientStream {
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Some(answer) = &mut self.answer else { return Poll::Ready(Ok(())) };
-        let handed_over = answer.poll_hand_over(cx).map_err(into_io);
-        match answer.take_sent() {
-            0 => {}
-            sent => {
-                self.moved = true;
-                self.wire.sent(self.respond.stream_id().as_u32(), sent);
-            }
+        if answer.is_sent() {
+            return Poll::Ready(Ok(()));
         }
-        handed_over
+        if self.cell.cut_code().is_some() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        }
+        let (sent, handed_over) = answer.poll_hand_over(cx, &self.session, &self.cell);
+        self.moved |= sent > 0;
+        handed_over.map(Ok)
+    }
+
+    fn give_head(&mut self, head: &ResponseHead, text: &[u8], lines: &[u8], framing: Framing) -> bool {
+        // Of one that was cut the write that follows finds it; a tunnel has more to say than its head.
+        if self.answer.is_some() || self.cut().is_err() || head.status == 101 {
+            return false;
+        }
+        self.send_head(head, text, lines, framing);
+        true
     }
 
     fn holds_back(&self) -> bool {
-        self.answer.as_ref().is_some_and(Sink::holds_back)
+        self.answer.as_ref().is_some_and(Answer::holds_back)
     }
 
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -168,12 +277,13 @@ impl Translated for ClientStream {
     }
 
     fn poll_writable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        ready!(self.wire.poll_writable(cx, self.respond.stream_id().as_u32()));
-        self.answer.as_mut().map_or(Poll::Ready(()), |answer| answer.poll_writable(cx))
+        ready!(self.session.state().poll_room(cx, self.cell.id));
+        // An error is for the next write to find.
+        self.poll_flush(cx).map(|_| ())
     }
 
     fn read_size(&self) -> usize {
-        let streams = self.wire.open_streams().max(1);
+        let streams = self.session.open_streams().max(1);
         match &self.answer {
             // Nobody knows yet how much the client takes.
             None => (UNTAKEN / streams).clamp(FIRST_READ_MIN, FIRST_READ_MAX),
@@ -194,16 +304,19 @@ impl Translated for ClientStream {
     }
 
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<HeaderMap>>> {
-        self.body.poll_end(cx)
+        match ready!(self.poll_fill(cx)) {
+            // They stay, for the request may be sent again.
+            Ok(false) => Poll::Ready(Ok(self.body.trailers.clone())),
+            // More than the head has announced.
+            Ok(true) => Poll::Ready(Err(io::ErrorKind::InvalidData.into())),
+            Err(error) => Poll::Ready(Err(error)),
+        }
     }
 
     fn gather(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        self.body.gather(cx).map_err(into_io)?;
-        // Behind the end of the body nothing else would tell.
-        match self.poll_given_up(cx) {
-            Poll::Ready(Err(error)) => Err(error),
-            _ => Ok(()),
-        }
+        // What comes is put together where it is kept. Behind the end of the body nothing else would tell.
+        self.cell.register(cx);
+        self.cut()
     }
 
     fn has_moved(&mut self) -> bool {
@@ -222,10 +335,6 @@ impl Translated for ClientStream {
 /// Whatever ends before its answer has is cut, and shows it.
 impl Drop for ClientStream {
     fn drop(&mut self) {
-        match &mut self.answer {
-            Some(answer) if answer.has_ended() => {}
-            Some(answer) => answer.reset(Reason::INTERNAL_ERROR),
-            None => self.respond.send_reset(Reason::INTERNAL_ERROR),
-        }
+        self.session.state().drop_stream(&self.cell);
     }
 }

@@ -4,42 +4,25 @@
 //! streams, writes what all of them have to say at once, and ends the connection when it is idle, drained or abusive.
 
 use super::client_stream::ClientStream;
-use super::flood::{Flood, FrameWatch};
-use super::io::Wire;
+use super::flood::FrameWatch;
+use super::session::{Bounds, Code, Fault, Opened, Session};
 use super::source::Shape;
 use crate::error::ProxyError;
 use crate::http::h1::{Active, BodyState, Client};
 use crate::http::stream::Stream;
 use crate::path;
-use crate::worker::{Timer, Worker};
+use crate::worker::{Buffer, Timer, Worker};
 use base64::Engine as _;
-use bytes::Bytes;
-use h2::server::{Connection, SendResponse};
-use h2::{Reason, RecvStream};
-use http::Request;
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
-use wire::h1::{HeadError, HeadLimits, Method};
-use wire::h2::{Asked, RequestText};
+use wire::h1::{Framing, HeadError, HeadLimits};
+use wire::h2::Refusal;
 
-/// What a client may send on one stream before it is read.
-const STREAM_WINDOW: u32 = 128 * 1024;
-
-/// On all streams together: the most that requests which nobody reads hold in memory.
-const CONNECTION_WINDOW: u32 = 1024 * 1024;
-
-/// Bytes of an answer's body that wait in the codec, each stream's, for the socket.
-const SEND_BUFFER: usize = 64 * 1024;
-
-/// Streams that we reset because of what the client did, in a connection's life.
-const PROVOKED_RESETS_MAX: usize = 500;
-
-/// Streams that a client may take back before we have seen them: as many as its budget allows at once.
-const UNSEEN_RESETS_MAX: usize = 100;
+/// So many bytes are read in one turn, before those who are to have them have theirs.
+const TURN_BYTES: usize = 8 * 1024;
 
 /// How long the last frames may take to be sent, and read.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -65,52 +48,25 @@ struct Peer {
 pub async fn run(worker: Rc<Worker>, client: Client, early: Vec<u8>) {
     let Client { stream, timer, peer, listener, tls } = client;
     let rules = &worker.policy().listeners[listener];
-    let wire = Wire::new(stream, early, Some(FrameWatch::new(Rc::clone(&worker.wheel))));
-    timer.arm(rules.timeouts.head);
-    let mut hello = h2::server::Builder::new();
-    hello
-        .initial_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .max_header_list_size(rules.bounds.head_bytes)
-        .max_concurrent_streams(rules.bounds.streams)
-        .max_send_buffer_size(SEND_BUFFER)
-        .max_local_error_reset_streams(Some(PROVOKED_RESETS_MAX))
-        .max_pending_accept_reset_streams(UNSEEN_RESETS_MAX)
-        .enable_connect_protocol();
-    let connection = {
-        let mut handshake = hello.handshake::<_, Bytes>(wire.clone());
-        poll_fn(|cx| {
-            if let Poll::Ready(result) = Pin::new(&mut handshake).poll(cx) {
-                return Poll::Ready(result.ok());
-            }
-            let lost = matches!(wire.poll_drain(cx), Poll::Ready(Err(_)));
-            if lost || worker.is_stopping() || timer.poll_due(cx).is_ready() {
-                return Poll::Ready(None);
-            }
-            Poll::Pending
-        })
-        .await
+    let bounds = Bounds { head_bytes: rules.bounds.head_bytes, streams: rules.bounds.streams };
+    let session = Session::new(stream, early, FrameWatch::new(Rc::clone(&worker.wheel)), bounds);
+    let mut serving = Serving {
+        worker: &worker,
+        session: &session,
+        timer: &timer,
+        peer: Peer { address: peer, listener, tls },
+        waits: None,
+        moved: 0,
+        leaving: false,
     };
-    let mut stalled = false;
-    if let Some(connection) = connection {
-        let mut serving = Serving {
-            worker: &worker,
-            connection,
-            wire: &wire,
-            timer: &timer,
-            peer: Peer { address: peer, listener, tls },
-            waits: None,
-            written: 0,
-            leaving: false,
-        };
-        poll_fn(|cx| serving.poll(cx)).await;
-        stalled = serving.waits == Some(Wait::Reading) && wire.holds_back();
-    }
-    if stalled {
+    poll_fn(|cx| serving.poll(cx)).await;
+    let waits = serving.waits;
+    session.state().close();
+    if waits == Some(Wait::Reading) && session.state().holds_back() {
         // One who does not read hears no farewell.
-        wire.reset_on_close();
+        session.state().reset_on_close();
     } else {
-        farewell(&wire, &timer).await;
+        farewell(&session, &timer).await;
     }
 }
 
@@ -119,7 +75,7 @@ pub async fn run(worker: Rc<Worker>, client: Client, early: Vec<u8>) {
 enum Wait {
     /// Its requests, each of which has its own time.
     Requests,
-    /// The rest of a head.
+    /// The rest of a head, or of its greeting.
     Head,
     /// That the client takes what it was given.
     Reading,
@@ -129,17 +85,16 @@ enum Wait {
     Farewell,
 }
 
-/// A connection with its settings exchanged.
+/// A connection that is served.
 struct Serving<'a> {
     worker: &'a Rc<Worker>,
-    connection: Connection<Wire, Bytes>,
-    wire: &'a Wire,
+    session: &'a Session,
     timer: &'a Timer,
     peer: Peer,
     /// What the time that is running is for.
     waits: Option<Wait>,
     /// Bytes that had moved when it was set.
-    written: u64,
+    moved: u64,
     /// The client was told that no more requests are taken.
     leaving: bool,
 }
@@ -147,22 +102,23 @@ struct Serving<'a> {
 impl Serving<'_> {
     /// Ready when the connection has ended.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.wire.begin();
         loop {
-            let ended = self.poll_accept(cx);
-            if let Some(flood) = self.wire.flood().filter(|_| !ended) {
-                self.worker.note_flood(flood, self.peer.address);
-                self.connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
-                // Writes the GOAWAY; whatever else there is does not matter any more.
-                let _ = self.connection.poll_closed(cx);
-                return Poll::Ready(());
-            }
-            let lost = matches!(self.wire.poll_drain(cx), Poll::Ready(Err(_)));
+            self.session.state().begin(cx);
+            let ended = self.poll_frames(cx);
+            let mut state = self.session.state();
+            let lost = matches!(state.poll_drain(cx), Poll::Ready(Err(_)));
             // Requests that are cut off by a stop say so themselves, as long as their connection is there.
-            let stopped = self.worker.is_stopping() && self.wire.open_streams() == 0;
+            let stopped = self.worker.is_stopping() && self.session.open_streams() == 0;
             if ended || lost || stopped {
                 return Poll::Ready(());
             }
+            if state.is_over() {
+                if !self.leaving {
+                    state.say_goodbye(Code::NO_ERROR, "");
+                }
+                return Poll::Ready(());
+            }
+            drop(state);
             if !self.leaving && self.worker.closes_idle() {
                 self.leave();
                 continue;
@@ -171,53 +127,140 @@ impl Serving<'_> {
         }
     }
 
-    /// Takes the requests that are there; whether the connection has ended.
-    fn poll_accept(&mut self, cx: &mut Context<'_>) -> bool {
+    /// Reads and does what the client says; whether the connection has ended.
+    fn poll_frames(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut buffer = Buffer::take();
+        let mut left = TURN_BYTES;
         loop {
-            match self.connection.poll_accept(cx) {
+            let filled = match self.session.poll_read(cx, &mut buffer, left) {
                 Poll::Pending => return false,
-                Poll::Ready(None) => return true,
-                Poll::Ready(Some(Ok((request, respond)))) => {
-                    let stream = serve(Rc::clone(self.worker), self.peer, self.wire, request, respond);
-                    // Allocation: two a request, for its task. The runtime moves a future about when it takes it up, and
-                    // this one is large.
-                    crate::runtime::spawn(stream);
-                }
-                Poll::Ready(Some(Err(error))) => {
-                    match flood_of(&error, self.wire) {
-                        Some(flood) => self.worker.note_flood(flood, self.peer.address),
-                        None => tracing::debug!(%error, "a connection of HTTP/2 has ended"),
-                    }
-                    return true;
-                }
+                Poll::Ready(Ok(filled)) if filled > 0 => filled,
+                Poll::Ready(_) => return true,
+            };
+            if let Err(fault) = self.receive(&buffer[..filled]) {
+                self.fail(fault);
+                return true;
+            }
+            left = left.saturating_sub(filled);
+            if left == 0 {
+                cx.waker().wake_by_ref();
+                return false;
             }
         }
     }
 
+    fn receive(&mut self, bytes: &[u8]) -> Result<(), Fault> {
+        let mut at = 0;
+        loop {
+            let (used, opened) = self.session.state().receive(&bytes[at..], self.session.open_streams())?;
+            at += used;
+            let Some(opened) = opened else { break };
+            self.open(opened)?;
+        }
+        self.session.state().keep(&bytes[at..]);
+        Ok(())
+    }
+
+    /// Ends the connection for what the client has done.
+    fn fail(&self, fault: Fault) {
+        let word = match fault.flood {
+            Some(flood) => {
+                self.worker.note_flood(flood, self.peer.address);
+                flood.reason()
+            }
+            None => {
+                tracing::debug!(code = fault.code.0, "a connection of HTTP/2 has ended");
+                ""
+            }
+        };
+        self.session.state().say_goodbye(fault.code, word);
+    }
+
+    /// Begins to serve the request whose head has come.
+    fn open(&self, opened: Opened) -> Result<(), Fault> {
+        let Some((request, stream)) = self.begin(opened)? else { return Ok(()) };
+        let serving = serve(Rc::clone(self.worker), self.peer, self.session, request, stream);
+        // Allocation: for its task.
+        crate::runtime::spawn(serving);
+        Ok(())
+    }
+
+    /// Brings a request's head into storage of its own, and its stream into the form that everything else works on. `None`
+    /// where the stream was reset instead.
+    fn begin(&self, opened: Opened) -> Result<Option<(Begun, ClientStream)>, Fault> {
+        let bounds = &self.worker.policy().listeners[self.peer.listener].bounds;
+        let limits = HeadLimits { bytes: bounds.head_bytes, fields: bounds.fields };
+        let mut state = self.session.state();
+        let key = state.incoming.is_extended().then(|| websocket_key(self.worker));
+        let key = key.as_deref().map(str::as_bytes);
+        let mut active = self.worker.take_small_active();
+        active.body = BodyState::Unread;
+        let finished =
+            state.incoming.finish(opened.has_body, key.unwrap_or_default(), &mut active.head, limits);
+        let mut length = None;
+        let mut shape = Shape::Plain;
+        let parsed = match finished {
+            Ok(text) => {
+                put(state.incoming.text(), &mut active);
+                if let Framing::Length(bytes) = active.head.framing {
+                    length = Some(bytes);
+                }
+                if text.chunked {
+                    shape = Shape::Chunked;
+                }
+                Ok(())
+            }
+            Err(Refusal::Head(error)) => {
+                // For the log, which shows the start of what cannot be shown as a request.
+                let mut start = Vec::new();
+                state.incoming.put_start(&mut start);
+                put(&start, &mut active);
+                Err(error)
+            }
+            Err(refusal) => {
+                self.worker.give_active(active);
+                return match refusal {
+                    Refusal::Abuse => Err(super::flood::Flood::HeaderBomb.into()),
+                    Refusal::Bytes => Err(Code::PROTOCOL_ERROR.into()),
+                    _ => state.refuse(opened.stream, Code::PROTOCOL_ERROR).map(|()| None),
+                };
+            }
+        };
+        if !opened.has_body && length.is_some_and(|length| length > 0) {
+            self.worker.give_active(active);
+            return state.refuse(opened.stream, Code::PROTOCOL_ERROR).map(|()| None);
+        }
+        let cell = state.open(opened.stream, length, opened.has_body);
+        let stream = ClientStream::new(self.session.clone(), cell, shape, active.head.method, key);
+        Ok(Some((Begun { active, parsed }, stream)))
+    }
+
     fn leave(&mut self) {
         self.leaving = true;
-        self.connection.graceful_shutdown();
+        self.session.state().leave();
     }
 
     /// Ready when the time for what the connection waits for is over.
     fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let timeouts = &self.worker.policy().listeners[self.peer.listener].timeouts;
-        let (wait, time) = if self.wire.is_inside_head() {
+        let state = self.session.state();
+        let (wait, time) = if state.is_inside_head() || !state.is_settled() {
             (Wait::Head, timeouts.head)
-        } else if self.wire.poll_without_streams(cx).is_pending() {
+        } else if self.session.open_streams() > 0 {
             (Wait::Requests, NOT_SOON)
-        } else if self.connection.has_streams() || self.wire.holds_back() {
+        } else if state.holds_back() {
             (Wait::Reading, timeouts.body)
         } else if self.leaving {
             (Wait::Farewell, FAREWELL)
         } else {
             (Wait::Idle, timeouts.idle)
         };
-        let written = self.wire.moved();
-        let moves = wait == Wait::Reading && self.written != written;
+        let moved = state.moved();
+        drop(state);
+        let moves = wait == Wait::Reading && self.moved != moved;
         if self.waits != Some(wait) || moves {
             self.waits = Some(wait);
-            self.written = written;
+            self.moved = moved;
             self.timer.arm(time);
         }
         // Asked in any case: so that a drain or a stop wakes this task.
@@ -234,9 +277,25 @@ impl Serving<'_> {
     }
 }
 
+/// A request's storage, and what was made of its head.
+struct Begun {
+    active: Box<Active>,
+    parsed: Result<(), HeadError>,
+}
+
+/// Puts a head, or the start of what is none, where heads are.
+fn put(text: &[u8], active: &mut Active) {
+    if text.len() > active.input.len() {
+        active.input.grow(0);
+    }
+    let length = text.len().min(active.input.len());
+    active.input[..length].copy_from_slice(&text[..length]);
+    active.filled = length;
+}
+
 /// Lets the last frames arrive: were the socket closed with bytes unread, the kernel would send a reset and the client
 /// might never know why.
-async fn farewell(wire: &Wire, timer: &Timer) {
+async fn farewell(session: &Session, timer: &Timer) {
     timer.arm(FAREWELL);
     let end = Instant::now() + FAREWELL;
     let mut left = FAREWELL_BYTES_MAX;
@@ -244,22 +303,9 @@ async fn farewell(wire: &Wire, timer: &Timer) {
         if timer.poll_due(cx).is_ready() || Instant::now() > end {
             return Poll::Ready(());
         }
-        wire.poll_part(cx, &mut left)
+        session.poll_part(cx, &mut left)
     })
     .await;
-}
-
-/// What kind of abuse the library has seen, by the words that it sends with GOAWAY.
-fn flood_of(error: &h2::Error, wire: &Wire) -> Option<Flood> {
-    const WORDS: [(&str, Flood); 5] = [
-        ("too_many_resets", Flood::RapidReset),
-        ("too_many_internal_resets", Flood::ProvokedResets),
-        ("too_many_continuations", Flood::Continuation),
-        ("header_list_way_too_large", Flood::HeaderBomb),
-        ("too_many_data_frames", Flood::EmptyData),
-    ];
-    let is_calm = error.is_library() && error.reason() == Some(Reason::ENHANCE_YOUR_CALM);
-    WORDS.iter().find(|(word, _)| is_calm && wire.said_at_last(word)).map(|(_, flood)| *flood)
 }
 
 /// Serves one request. Not all of it is in the future that is returned: the smaller that is, the better, for a connection
@@ -267,13 +313,13 @@ fn flood_of(error: &h2::Error, wire: &Wire) -> Option<Flood> {
 fn serve(
     worker: Rc<Worker>,
     peer: Peer,
-    wire: &Wire,
-    request: Request<RecvStream>,
-    respond: SendResponse<Bytes>,
+    session: &Session,
+    request: Begun,
+    stream: ClientStream,
 ) -> impl Future<Output = ()> + use<> {
-    let open = wire.open_stream();
-    let mut active = worker.take_small_active();
-    let (parsed, stream) = begin(&worker, peer, wire.clone(), request, respond, &mut active);
+    let open = session.open_stream();
+    let cell = Rc::clone(stream.cell());
+    let Begun { mut active, parsed } = request;
     let mut client = Client {
         stream: Stream::Translated(Box::new(stream)),
         timer: worker.wheel.timer(),
@@ -284,70 +330,22 @@ fn serve(
     async move {
         // What becomes of the stream follows from how far its answer has come; the connection goes on either way.
         match parsed {
+            // Taken back, or found wrong, before its turn came: nobody has seen it, and nothing is done for it.
+            _ if cell.cut_code().is_some() => {}
             Ok(()) => {
                 read_ahead(&mut client.stream, &mut active);
-                path::serve(&worker, &mut client, &mut active).await
+                path::serve(&worker, &mut client, &mut active).await;
             }
             Err(error) => {
                 // Boxed: rare.
                 let error = ProxyError::RequestHead(error);
-                Box::pin(path::refuse(&worker, &mut client, &mut active, error)).await
+                Box::pin(path::refuse(&worker, &mut client, &mut active, error)).await;
             }
-        };
+        }
         drop(client);
         drop(open);
         worker.give_active(active);
     }
-}
-
-/// Brings a request's head into `active`, and its stream into the form that everything else works on.
-fn begin(
-    worker: &Worker,
-    peer: Peer,
-    wire: Wire,
-    request: Request<RecvStream>,
-    respond: SendResponse<Bytes>,
-    active: &mut Active,
-) -> (Result<(), HeadError>, ClientStream) {
-    let bounds = &worker.policy().listeners[peer.listener].bounds;
-    let (head, body) = request.into_parts();
-    let protocol = head.extensions.get::<h2::ext::Protocol>().map(h2::ext::Protocol::as_str);
-    let key = protocol.map_or_else(String::new, |_| websocket_key(worker));
-    let asked = Asked { has_body: !body.is_end_stream(), protocol, websocket_key: key.as_bytes() };
-    let mut written = wire::h2::write_request(&head, asked, &mut active.input);
-    if written == Err(HeadError::TooLarge) {
-        active.input.grow(0);
-        written = wire::h2::write_request(&head, asked, &mut active.input);
-    }
-    if written.is_err() {
-        // For the log, which shows the start of what cannot be shown as a request.
-        active.filled = put_line(&head, &mut active.input);
-    }
-    let shape = match written {
-        Ok(RequestText { chunked: true, .. }) => Shape::Chunked,
-        _ => Shape::Plain,
-    };
-    active.body = BodyState::Unread;
-    active.head.reset();
-    let limits = HeadLimits { bytes: bounds.head_bytes, fields: bounds.fields };
-    let parsed = written.and_then(|text| {
-        active.filled = text.length;
-        match active.head.parse(&active.input[..text.length], limits)? {
-            true => Ok(()),
-            false => Err(HeadError::Malformed),
-        }
-    });
-    let method = Method::of(head.method.as_str().as_bytes());
-    let tunnel_key = protocol.map(|_| key.as_bytes());
-    (parsed, ClientStream::new(wire, respond, body, shape, method, tunnel_key))
-}
-
-/// Writes what a head begins with, as far as it fits; returns how many bytes that are.
-fn put_line(head: &http::request::Parts, out: &mut [u8]) -> usize {
-    let line = format!("{} {} HTTP/2\r\n", head.method, head.uri);
-    let length = line.len().min(out.len());
-    out[..length].copy_from_slice(&line.as_bytes()[..length]);
-    length
 }
 
 /// Takes what has come of the body already, as it comes with the head over HTTP/1: such a request can be sent again.

@@ -187,6 +187,12 @@ impl FrameWatch {
         }
     }
 
+    /// Takes note of the next frame, by its header.
+    pub fn note(&mut self, header: [u8; 9]) {
+        self.header = header;
+        self.frame();
+    }
+
     /// RFC 9113 section 4.1: length, type, flags, stream.
     fn frame(&mut self) {
         let [high, middle, low, kind, flags, ..] = self.header;

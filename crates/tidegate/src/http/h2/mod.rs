@@ -3,11 +3,13 @@
 //! A stream of a client, or one to a server, looks like a connection of HTTP/1.1 with a single request on it
 //! ([`Translated`]). The rules, the relay, tunnels, time-outs and the log are the same for all versions.
 
+mod answer;
 pub mod client_stream;
 pub mod connection;
 pub mod flood;
 pub mod io;
 pub mod server_stream;
+mod session;
 mod sink;
 mod source;
 
@@ -18,7 +20,7 @@ use base64::Engine as _;
 use http::HeaderMap;
 use sha1::{Digest, Sha1};
 use std::task::{Context, Poll};
-use wire::h1::{FIELDS_MAX, HeadLimits};
+use wire::h1::{FIELDS_MAX, Framing, HeadLimits, ResponseHead};
 
 /// What we have written ourselves is as long as it is.
 const LIMITS: HeadLimits = HeadLimits { bytes: u32::MAX, fields: FIELDS_MAX as u16 };
@@ -38,6 +40,14 @@ pub trait Translated {
         first: &[u8],
         second: &[u8],
     ) -> Poll<std::io::Result<usize>>;
+
+    /// Takes a head of an answer as it was read from the server; `text` begins with it, `lines` are whole lines to add, and
+    /// `framing` is that of the text that follows. Fields for one hop are left out. Where it is not taken so, it is to be
+    /// written as text.
+    fn give_head(&mut self, head: &ResponseHead, text: &[u8], lines: &[u8], framing: Framing) -> bool {
+        let _ = (head, text, lines, framing);
+        false
+    }
 
     /// Ready when nothing that was taken is still here.
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<()>>;

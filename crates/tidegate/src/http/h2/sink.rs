@@ -73,11 +73,6 @@ impl Sink {
         !self.pending.is_empty()
     }
 
-    /// Whether all of the body was handed over, and its end.
-    pub fn has_ended(&self) -> bool {
-        self.ended
-    }
-
     /// Bytes that are worth reading for it at once.
     pub fn read_size(&self) -> usize {
         self.read_size
@@ -186,17 +181,6 @@ impl Sink {
     /// Ends a tunnel once what was pushed is handed over.
     pub fn close(&mut self) {
         self.rest = Rest::Done;
-    }
-
-    /// Ready when the receiver has given the stream up.
-    pub fn poll_reset(&mut self, cx: &mut Context<'_>) -> Poll<Result<Reason, h2::Error>> {
-        self.stream.poll_reset(cx)
-    }
-
-    /// Ends the stream so that nobody takes what it has for the whole.
-    pub fn reset(&mut self, reason: Reason) {
-        self.ended = true;
-        self.stream.send_reset(reason);
     }
 
     fn is_last(&self) -> bool {

@@ -2,10 +2,12 @@
 
 use super::{Ending, Exchange};
 use crate::error::ProxyError;
+use crate::http::answer::put_date;
 use crate::http::h1::body::BodyReader;
 use crate::http::h1::response_head::{self, Connection, Reframing};
+use crate::http::stream::Stream;
 use policy::model::Bounds;
-use wire::h1::{ChunkMode, FIELDS_MAX, Framing, HeadLimits, Version};
+use wire::h1::{ChunkMode, FIELDS_MAX, Framing, HeadLimits, Known, ResponseHead, Version};
 
 /// The bounds of the configuration are for requests; what a server says may be as long as the buffer allows.
 const LIMITS: HeadLimits = HeadLimits { bytes: Bounds::HEAD_BYTES_MAX, fields: FIELDS_MAX as u16 };
@@ -79,12 +81,13 @@ impl Exchange<'_> {
             (true, true) => Connection::KeepAlive,
             (true, false) => Connection::Silent,
         };
-        self.write_final(connection, framing);
         let Some(buffer) = self.download.buffer.as_mut() else { return Ok(()) };
         let mut body = BodyReader::new(self.active.response.framing, mode, LIMITS.bytes);
         let first =
             self.download.unread.start + self.active.response.length as usize..self.download.unread.end;
         let piece = body.feed(&mut buffer[first.clone()]).map_err(ProxyError::ResponseBody)?;
+        // Behind what may go wrong, for a client of a later version has it at once.
+        self.write_final(connection, framing);
         self.tally.bytes_out += piece.content as u64;
         self.download.excess = piece.consumed < first.len();
         self.download.framing = framing;
@@ -106,9 +109,16 @@ impl Exchange<'_> {
         let mut lines = std::mem::take(&mut self.active.lines);
         lines.clear();
         self.terms.hook.apply(self.active, bytes, &mut lines);
-        let old_client = self.active.head.version == Version::Http10;
-        let edits = response_head::Edits { connection, framing, old_client, lines: &lines };
-        response_head::write(&mut self.active.answer, bytes, &self.active.response, &edits);
+        let response = &self.active.response;
+        // An interim one that is still to be written goes before it.
+        let is_first = self.active.answer.is_empty();
+        if is_first && give_final(&mut self.client.stream, response, bytes, framing, &mut lines) {
+            self.download.answered = true;
+        } else {
+            let old_client = self.active.head.version == Version::Http10;
+            let edits = response_head::Edits { connection, framing, old_client, lines: &lines };
+            response_head::write(&mut self.active.answer, bytes, response, &edits);
+        }
         self.active.lines = lines;
         self.tally.status = self.active.response.status;
         self.tally.answered_at = self.terms.worker.time_for_log();
@@ -137,4 +147,28 @@ impl Exchange<'_> {
         let start = self.download.unread.start + self.active.response.length as usize;
         Ending::Upgraded { buffer: self.download.buffer.take(), early: start..self.download.unread.end }
     }
+}
+
+/// Gives the head at the start of `text` to a client that takes it as it was read; whether it did.
+fn give_final(
+    client: &mut Stream,
+    response: &ResponseHead,
+    text: &[u8],
+    framing: Reframing,
+    lines: &mut Vec<u8>,
+) -> bool {
+    if !client.is_multiplexed() {
+        return false;
+    }
+    let before = lines.len();
+    // RFC 9110 section 6.6.1.
+    if response.known(Known::Date).is_none() {
+        put_date(lines);
+    }
+    let framing = if framing == Reframing::Chunked { Framing::Chunked } else { response.framing };
+    let given = client.give_head(response, text, lines, framing);
+    if !given {
+        lines.truncate(before);
+    }
+    given
 }

@@ -1,0 +1,120 @@
+//! The static table (RFC 7541 appendix A).
+
+/// Its fields, from index 1 on.
+pub const STATIC: [(&[u8], &[u8]); 61] = [
+    (b":authority", b""),
+    (b":method", b"GET"),
+    (b":method", b"POST"),
+    (b":path", b"/"),
+    (b":path", b"/index.html"),
+    (b":scheme", b"http"),
+    (b":scheme", b"https"),
+    (b":status", b"200"),
+    (b":status", b"204"),
+    (b":status", b"206"),
+    (b":status", b"304"),
+    (b":status", b"400"),
+    (b":status", b"404"),
+    (b":status", b"500"),
+    (b"accept-charset", b""),
+    (b"accept-encoding", b"gzip, deflate"),
+    (b"accept-language", b""),
+    (b"accept-ranges", b""),
+    (b"accept", b""),
+    (b"access-control-allow-origin", b""),
+    (b"age", b""),
+    (b"allow", b""),
+    (b"authorization", b""),
+    (b"cache-control", b""),
+    (b"content-disposition", b""),
+    (b"content-encoding", b""),
+    (b"content-language", b""),
+    (b"content-length", b""),
+    (b"content-location", b""),
+    (b"content-range", b""),
+    (b"content-type", b""),
+    (b"cookie", b""),
+    (b"date", b""),
+    (b"etag", b""),
+    (b"expect", b""),
+    (b"expires", b""),
+    (b"from", b""),
+    (b"host", b""),
+    (b"if-match", b""),
+    (b"if-modified-since", b""),
+    (b"if-none-match", b""),
+    (b"if-range", b""),
+    (b"if-unmodified-since", b""),
+    (b"last-modified", b""),
+    (b"link", b""),
+    (b"location", b""),
+    (b"max-forwards", b""),
+    (b"proxy-authenticate", b""),
+    (b"proxy-authorization", b""),
+    (b"range", b""),
+    (b"referer", b""),
+    (b"refresh", b""),
+    (b"retry-after", b""),
+    (b"server", b""),
+    (b"set-cookie", b""),
+    (b"strict-transport-security", b""),
+    (b"transfer-encoding", b""),
+    (b"user-agent", b""),
+    (b"vary", b""),
+    (b"via", b""),
+    (b"www-authenticate", b""),
+];
+
+/// The index of a name that answers have, which may be in any case; 0 where it has none. Length and first letter leave one
+/// candidate, or two that differ in their last letter.
+pub fn name_index(name: &[u8]) -> usize {
+    let (Some(first), Some(last)) = (name.first(), name.last()) else { return 0 };
+    let index = match (name.len(), first | 0x20, last | 0x20) {
+        (3, b'a', _) => 21,
+        (3, b'v', _) => 60,
+        (4, b'd', _) => 33,
+        (4, b'e', _) => 34,
+        (4, b'l', _) => 45,
+        (4, b'v', _) => 59,
+        (5, b'a', _) => 22,
+        (6, b's', _) => 54,
+        (7, b'e', _) => 36,
+        (7, b'r', _) => 52,
+        (8, b'l', _) => 46,
+        (10, b's', _) => 55,
+        (11, b'r', _) => 53,
+        (12, b'c', _) => 31,
+        (13, b'a', _) => 18,
+        (13, b'c', b'l') => 24,
+        (13, b'c', _) => 30,
+        (13, b'l', _) => 44,
+        (14, b'c', _) => 28,
+        (16, b'c', b'g') => 26,
+        (16, b'c', b'e') => 27,
+        (16, b'c', _) => 29,
+        (16, b'w', _) => 61,
+        (18, b'p', _) => 48,
+        (19, b'c', _) => 25,
+        (25, b's', _) => 56,
+        (27, b'a', _) => 20,
+        _ => return 0,
+    };
+    let known = STATIC[index - 1].0;
+    // Setting one bit makes letters lower case and changes no other byte of a name into one of these.
+    let differences = name.iter().zip(known).fold(0, |all, (byte, wanted)| all | ((byte | 0x20) ^ wanted));
+    if differences == 0 && name.len() == known.len() { index } else { 0 }
+}
+
+/// The index of a whole field for a status that has one.
+pub fn status_index(status: u16) -> Option<u8> {
+    Some(match status {
+        200 => 8,
+        204 => 9,
+        206 => 10,
+        304 => 11,
+        400 => 12,
+        404 => 13,
+        500 => 14,
+        _ => return None,
+    })
+}
