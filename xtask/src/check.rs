@@ -37,7 +37,8 @@ pub fn test() -> Result<(), Failure> {
         // How long large files take to load is promised of a release build too.
         let tests = ["--test", "cost", "--test", "scale", "--", "--nocapture"];
         run_tests(cargo(&[&package[..], &tests].concat()), &mut results)?;
-        let heads = ["test", "--release", "--locked", "-p", "tidegate-wire", "--test", "cost", "--", "--nocapture"];
+        let heads =
+            ["test", "--release", "--locked", "-p", "tidegate-wire", "--test", "cost", "--", "--nocapture"];
         run_tests(cargo(&heads), &mut results)
     })?;
     step("instructions of requests", || {

@@ -56,7 +56,7 @@ pub async fn run(worker: Rc<Worker>, client: Client, early: Vec<u8>) {
         timer: &timer,
         peer: Peer { address: peer, listener, tls },
         waits: None,
-        moved: 0,
+        written: 0,
         leaving: false,
     };
     poll_fn(|cx| serving.poll(cx)).await;
@@ -93,8 +93,8 @@ struct Serving<'a> {
     peer: Peer,
     /// What the time that is running is for.
     waits: Option<Wait>,
-    /// Bytes that had moved when it was set.
-    moved: u64,
+    /// Bytes that the client had been given when it was set.
+    written: u64,
     /// The client was told that no more requests are taken.
     leaving: bool,
 }
@@ -130,7 +130,9 @@ impl Serving<'_> {
     /// Reads and does what the client says; whether the connection has ended.
     fn poll_frames(&mut self, cx: &mut Context<'_>) -> bool {
         let mut buffer = Buffer::take();
-        let mut left = TURN_BYTES;
+        // With the first request nobody else waits for this connection yet: whoever begins with a flood is seen through
+        // before anything is done for it.
+        let mut left = if self.session.open_streams() == 0 { buffer.len() } else { TURN_BYTES };
         loop {
             let filled = match self.session.poll_read(cx, &mut buffer, left) {
                 Poll::Pending => return false,
@@ -255,12 +257,13 @@ impl Serving<'_> {
         } else {
             (Wait::Idle, timeouts.idle)
         };
-        let moved = state.moved();
+        // What the client says meanwhile does not show that it reads.
+        let written = state.written();
         drop(state);
-        let moves = wait == Wait::Reading && self.moved != moved;
+        let moves = wait == Wait::Reading && self.written != written;
         if self.waits != Some(wait) || moves {
             self.waits = Some(wait);
-            self.moved = moved;
+            self.written = written;
             self.timer.arm(time);
         }
         // Asked in any case: so that a drain or a stop wakes this task.

@@ -82,8 +82,10 @@ pub struct State {
     /// Frames that are to be written, from `sent` on.
     out: Vec<u8>,
     sent: usize,
-    /// Bytes that came in and went out.
-    moved: u64,
+    /// Bytes that came in.
+    read: u64,
+    /// Bytes that went out.
+    written: u64,
     /// The socket takes no more, and frames wait for it.
     blocked: bool,
     watch: FrameWatch,
@@ -140,7 +142,8 @@ impl Session {
             bounds,
             out: Vec::new(),
             sent: 0,
-            moved: 0,
+            read: 0,
+            written: 0,
             blocked: false,
             watch,
             partial: early,
@@ -196,9 +199,9 @@ impl Session {
             return Poll::Pending;
         }
         let kept = state.partial.len();
-        if !state.greeted && kept > 0 && state.moved == 0 {
+        if !state.greeted && kept > 0 && state.read == 0 {
             // What was read when the version was found out.
-            state.moved = kept as u64;
+            state.read = kept as u64;
             buffer[..kept].copy_from_slice(&state.partial);
             state.partial.clear();
             return Poll::Ready(Ok(kept));
@@ -208,7 +211,7 @@ impl Session {
         if read == 0 {
             return Poll::Ready(Ok(0));
         }
-        state.moved += read as u64;
+        state.read += read as u64;
         buffer[..kept].copy_from_slice(&state.partial);
         state.partial.clear();
         Poll::Ready(Ok(kept + read))
@@ -257,7 +260,7 @@ impl State {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 count => {
                     self.sent += count;
-                    self.moved += count as u64;
+                    self.written += count as u64;
                 }
             }
         }
@@ -333,9 +336,9 @@ impl State {
         self.sent < self.out.len() || self.socket.holds_back()
     }
 
-    /// Bytes that came in and went out until now.
-    pub fn moved(&self) -> u64 {
-        self.moved
+    /// Bytes that the client was given until now.
+    pub fn written(&self) -> u64 {
+        self.written
     }
 
     /// Whether a preface, or the end of a head that the client has begun, is still to come.
