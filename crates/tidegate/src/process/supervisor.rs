@@ -9,6 +9,7 @@ use super::channel;
 use super::configuration::{Configuration, PrepareError};
 use super::handover::{Handover, Order, Report};
 use super::limits;
+use super::memory;
 use super::sockets::{self, BindError, Bound};
 use super::state_dir::{StateDir, StateError};
 use crate::observe::access_log;
@@ -77,7 +78,7 @@ pub enum Ended {
 ///
 /// # Errors
 /// When sockets, state or the first engine cannot be had.
-pub fn run(configuration: &Configuration) -> Result<Ended, RunError> {
+pub fn run(configuration: Configuration) -> Result<Ended, RunError> {
     limits::raise_open_files();
     let policy = &configuration.policy;
     let cookie_key = StateDir::open(&policy.state_dir)?.cookie_key()?;
@@ -91,6 +92,9 @@ pub fn run(configuration: &Configuration) -> Result<Ended, RunError> {
         workers,
         cookie_key,
     };
+    // Engines read what it means for themselves.
+    drop(configuration);
+    memory::give_back();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let signals = Signals::new()?;
