@@ -113,8 +113,8 @@ sites: {{ '*': {{ routes: [{{ path: /a, name: no, to: on }}, {{ header: {{ x: 00
     ));
     let names: Vec<_> = policy.pools.iter().map(|pool| pool.name.as_str()).collect();
     assert_eq!(names, ["on", "1.10"]);
-    assert_eq!(policy.sites[0].routes[0].name, "no");
-    assert!(format!("{:?}", policy.sites[0].routes[1].headers).contains("Exact(\"007\")"));
+    assert_eq!(&*policy.sites[0].routes[0].name, "no");
+    assert!(format!("{:?}", policy.sites[0].routes[1].conditions().headers).contains("Exact(\"007\")"));
 }
 
 #[test]
@@ -196,7 +196,7 @@ sites:
     );
     let seconds = Duration::from_secs;
     let times = |site: usize, route: usize, listener: usize| {
-        let own = policy.sites[site].routes[route].timeouts;
+        let own = policy.sites[site].routes[route].timeouts();
         let times = own.over(&policy.listeners[listener].timeouts, Some(&policy.pools[0]));
         (times.connect, times.first_byte, times.body, times.idle, times.total)
     };
@@ -237,7 +237,7 @@ sites:
     );
     let site = &policy.sites[0];
     let exact = HostPattern::Exact("shop.example.com".to_owned());
-    assert_eq!(site.hosts, [exact, HostPattern::Wildcard(".example.org".to_owned()), HostPattern::Any]);
+    assert_eq!(*site.hosts, [exact, HostPattern::Wildcard(".example.org".to_owned()), HostPattern::Any]);
     assert_eq!(site.listeners.as_ref().unwrap().len(), 1);
     assert!(policy.listeners[1].any_address && !policy.listeners[0].any_address);
     assert_eq!(policy.pools[0].servers[0].address.to_string(), "127.0.0.1:80");
@@ -278,8 +278,8 @@ sites: {{ \"${{SHOP_PORT}}.example.com\": {{ to: {{ a: 50%, b: 50% }} }}, x.exam
 "
     ));
     assert_eq!(policy.pools[1].servers[0].address.to_string(), "10.0.0.1:8080");
-    assert_eq!(policy.sites[0].name, "8080.example.com");
-    assert_eq!(policy.sites[1].routes[0].name, "${HOME}");
+    assert_eq!(&*policy.sites[0].name, "8080.example.com");
+    assert_eq!(&*policy.sites[1].routes[0].name, "${HOME}");
 }
 
 #[test]
@@ -515,7 +515,7 @@ fn names_that_routes_are_not_given_tell_them_apart() {
       - {{ to: {{ status: 200 }} }}
 "
     ));
-    let names: Vec<_> = policy.sites[0].routes.iter().map(|route| route.name.as_str()).collect();
+    let names: Vec<_> = policy.sites[0].routes.iter().map(|route| &*route.name).collect();
     assert_eq!(
         names,
         [

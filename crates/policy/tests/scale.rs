@@ -1,4 +1,4 @@
-//! Large configurations load quickly, the index of their routes included. `cargo xtask test` runs this in a release build
+//! Large configurations load quickly and in bounded memory, the index of their routes included. `cargo xtask test` runs this in a release build
 //! too.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
@@ -7,8 +7,10 @@ mod common;
 
 use common::{load, rendered};
 use policy::decide::{CookieKeys, Rules};
+use policy::model::{Route, Site};
 use policy::testing::run_all;
 use std::fmt::Write as _;
+use std::process::Command;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -28,6 +30,62 @@ fn time_used() -> Duration {
     ran.map_or_else(|| START.get_or_init(Instant::now).elapsed(), Duration::from_nanos)
 }
 
+/// What reading may take at its peak, in megabytes, program included. Measured: some 170.
+const PEAK_MAX: u64 = 230;
+
+/// Set for the process whose memory is looked at: what its routes differ in.
+const SCENE: &str = "TIDEGATE_SCALE_SCENE";
+
+/// A configuration whose routes differ in host or path.
+fn many(kind: &str) -> String {
+    let mut text = String::from(HEAD);
+    if kind == "paths" {
+        text.push_str("  example.com:\n    routes:\n");
+    }
+    for index in 0..ROUTES {
+        match kind {
+            "hosts" => writeln!(text, "  h{index}.example.com: {{ to: app }}").unwrap(),
+            _ => {
+                writeln!(text, "      - {{ path: /section{}/page{index}/*, to: app }}", index % 100).unwrap()
+            }
+        }
+    }
+    text
+}
+
+#[test]
+fn reading_many_routes_takes_bounded_memory() {
+    if let Ok(kind) = std::env::var(SCENE) {
+        let loaded = load(&many(&kind));
+        let keys = CookieKeys { current: [7; 32], previous: None };
+        let _rules = Rules::new(Arc::new(loaded.policy.unwrap()), keys);
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        println!("{}", status.lines().find(|line| line.starts_with("VmHWM:")).unwrap());
+        return;
+    }
+    if !std::path::Path::new("/proc/self/status").exists() {
+        println!("SKIPPED: the system does not tell how much memory a process had");
+        return;
+    }
+    for kind in ["hosts", "paths"] {
+        // A process of its own, for the other tests need memory too.
+        let output = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "reading_many_routes_takes_bounded_memory", "--nocapture"])
+            .env(SCENE, kind)
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{text}");
+        let peak = text.lines().find_map(|line| line.split_once("VmHWM:")).unwrap().1;
+        let peak = peak.split_whitespace().next().unwrap().parse::<u64>().unwrap() >> 10;
+        println!("{kind}: {peak} MB at the peak");
+        assert!(peak <= PEAK_MAX, "{kind}: {peak} MB");
+    }
+    // What stays: a route has its name and its path besides, a site the names of its hosts and its routes.
+    assert!(size_of::<Route>() <= 96, "{}", size_of::<Route>());
+    assert!(size_of::<Site>() <= 128, "{}", size_of::<Site>());
+}
+
 fn check(name: &str, text: &str, sites: usize, routes: usize) {
     let start = time_used();
     let loaded = load(text);
@@ -45,21 +103,12 @@ fn check(name: &str, text: &str, sites: usize, routes: usize) {
 
 #[test]
 fn a_hundred_thousand_hosts_load_quickly() {
-    let mut text = String::from(HEAD);
-    for index in 0..ROUTES {
-        writeln!(text, "  h{index}.example.com: {{ to: app }}").unwrap();
-    }
-    check("hosts", &text, ROUTES, ROUTES);
+    check("hosts", &many("hosts"), ROUTES, ROUTES);
 }
 
 #[test]
 fn a_hundred_thousand_paths_load_quickly() {
-    let mut text = String::from(HEAD);
-    text.push_str("  example.com:\n    routes:\n");
-    for index in 0..ROUTES {
-        writeln!(text, "      - {{ path: /section{}/page{index}/*, to: app }}", index % 100).unwrap();
-    }
-    check("paths", &text, 1, ROUTES);
+    check("paths", &many("paths"), 1, ROUTES);
 }
 
 #[test]

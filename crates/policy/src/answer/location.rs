@@ -107,21 +107,17 @@ fn escape(byte: u8, out: &mut Vec<u8>) {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::model::{OwnTimeouts, PathPattern, Segment, Target};
+    use crate::model::{PathPattern, Segment, Target};
     use crate::source::Span;
 
-    fn route(segments: Vec<Segment>) -> Route {
+    fn route(segment: Segment<'_>) -> Route {
         Route {
-            name: String::new(),
-            path: PathPattern::Segments { segments, rest: true },
-            methods: Vec::new(),
-            headers: Vec::new(),
-            queries: Vec::new(),
-            cookies: Vec::new(),
-            client: None,
-            to: Target::Split(Vec::new()),
+            name: "".into(),
+            path: PathPattern::Segments { segments: [segment].into_iter().collect(), rest: true },
+            others: None,
+            to: Target::Split(Box::default()),
             grpc_web: false,
-            timeouts: OwnTimeouts::default(),
+            own_timeouts: None,
             at: Span::default(),
         }
     }
@@ -141,7 +137,7 @@ mod tests {
             client: [192, 0, 2, 1].into(),
             listener: None,
         };
-        let route = route(vec![Segment::Literal("d".to_owned())]);
+        let route = route(Segment::Literal("d"));
         let mut url = render(&crate::text::parse(text).unwrap(), &request, Some(&route));
         put_query(request.query, &mut url);
         String::from_utf8(url).unwrap()

@@ -9,7 +9,7 @@ pub use page::error_page;
 pub use phrase::phrase;
 
 use crate::decide::{Decided, Outcome, Request};
-use crate::model::{Policy, Target, Text, TextPart};
+use crate::model::{FixedAnswer, Policy, Target, Text, TextPart};
 use crate::text::{Place, render};
 
 /// An answer without what framing and the connection add.
@@ -44,7 +44,8 @@ pub fn compose<'p>(
             location::put_query(request.query, &mut location);
             Some(redirect(*status, location))
         }
-        Outcome::Respond(Target::Answer { status, body, headers }) => {
+        Outcome::Respond(Target::Answer(answer)) => {
+            let FixedAnswer { status, body, headers } = &**answer;
             let body = rendered(body, body_place(headers));
             let field = |(name, value): &'p (String, Text)| {
                 let value = if name.eq_ignore_ascii_case("location") {

@@ -21,7 +21,7 @@ pub fn error_page<'p>(
     if let Some(content_type) = grpc_content_type(fields) {
         return grpc_answer(status, content_type);
     }
-    let own = site.map(|site| policy.sites[site.0].errors.as_slice()).unwrap_or_default();
+    let own = site.map(|site| policy.sites[site.0].errors.as_ref()).unwrap_or_default();
     let pages = own.iter().chain(&policy.errors);
     let (body, content_type) = body(pages, status, wants_html(fields), request_id);
     let mut headers = Vec::new();

@@ -132,7 +132,7 @@ impl<'p> Machine<'p> {
             return done(None, None, Outcome::Refuse { status, reason: "no_site" });
         };
         let site = &policy.sites[site_id.0];
-        trace.tell("site", true, || (site.name.clone(), format!("host {}", request.host)));
+        trace.tell("site", true, || (site.name.to_string(), format!("host {}", request.host)));
         if let Some(port) = site.redirect_to_https.filter(|_| !request.tls) {
             trace.tell("redirect", true, || ("https".to_owned(), "the site is served over TLS".to_owned()));
             return done(Some(site_id), None, Outcome::RedirectToHttps { port });

@@ -23,15 +23,16 @@ pub(super) fn explain_routes<T: Trace>(
     let missed = &site.routes[..taken.map_or(site.routes.len(), |route| route.0)];
     if missed.len() <= ALL_TOLD_MAX {
         for route in missed {
-            trace.tell("route", false, || (route.name.clone(), why_missed(route, request)));
+            trace.tell("route", false, || (route.name.to_string(), why_missed(route, request)));
         }
     } else {
         explain_many(missed, request, trace);
     }
     match taken {
-        Some(route) => trace
-            .tell("route", true, || (site.routes[route.0].name.clone(), "all conditions hold".to_owned())),
-        None => trace.tell("route", false, || (site.name.clone(), "no route matches".to_owned())),
+        Some(route) => trace.tell("route", true, || {
+            (site.routes[route.0].name.to_string(), "all conditions hold".to_owned())
+        }),
+        None => trace.tell("route", false, || (site.name.to_string(), "no route matches".to_owned())),
     }
 }
 
@@ -43,7 +44,7 @@ fn explain_many(missed: &[Route], request: &Request<'_>, trace: &mut impl Trace)
         let fits = |route: &Route| path_fits(&route.path, request.path);
         if fits(first) && fitting < FITTING_TOLD_MAX {
             fitting += 1;
-            trace.tell("route", false, || (first.name.clone(), why_missed(first, request)));
+            trace.tell("route", false, || (first.name.to_string(), why_missed(first, request)));
             rest = &rest[1..];
             continue;
         }
@@ -70,25 +71,26 @@ fn why_missed(route: &Route, request: &Request<'_>) -> String {
     if !path_fits(&route.path, request.path) {
         return path_misses(request);
     }
+    let conditions = route.conditions();
     match check(route, request) {
         Ok(()) => "an earlier route was taken".to_owned(),
-        Err(Miss::Method) => format!("method {} is not {}", request.method, route.methods.join(" or ")),
+        Err(Miss::Method) => format!("method {} is not {}", request.method, conditions.methods.join(" or ")),
         Err(Miss::Client) => {
-            let networks = route.client.iter().flat_map(|networks| &networks.0);
+            let networks = conditions.client.iter().flat_map(|networks| &networks.0);
             let networks: Vec<String> = networks.map(ToString::to_string).collect();
             format!("client {} is in none of {}", request.client, networks.join(", "))
         }
         Err(Miss::Value(kind, name)) => {
-            let (conditions, values) = match kind {
-                "header" => (&route.headers, fields(request, name)),
-                "cookie" => (&route.cookies, cookies(request, name)),
-                _ => (&route.queries, parameters(request, name)),
+            let (all, values) = match kind {
+                "header" => (&conditions.headers, fields(request, name)),
+                "cookie" => (&conditions.cookies, cookies(request, name)),
+                _ => (&conditions.queries, parameters(request, name)),
             };
             let got = match values.as_slice() {
                 [] => "missing".to_owned(),
                 values => listed(values.iter().map(Vec::as_slice)),
             };
-            let wanted = conditions.iter().find(|(key, _)| key == name);
+            let wanted = all.iter().find(|(key, _)| key == name);
             let wanted = wanted.map(|(_, condition)| wanted_value(condition)).unwrap_or_default();
             format!("{kind} {name} is {got}; wanted: {wanted}")
         }

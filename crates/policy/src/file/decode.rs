@@ -132,14 +132,14 @@ pub enum Field<T> {
     Absent,
     /// The key is there and its value was refused.
     Broken,
-    /// A value.
-    Given(At<T>),
+    /// A value. Few keys of a record are there, so the others take no room for one.
+    Given(Box<At<T>>),
 }
 
 impl<T> Field<T> {
     /// A value that was read.
     pub fn new(value: T, at: Span) -> Field<T> {
-        Field::Given(At { value, at })
+        Field::Given(Box::new(At { value, at }))
     }
 
     /// The value and its place.

@@ -19,6 +19,7 @@ pub enum Miss<'r> {
 /// # Errors
 /// The first that it does not.
 pub fn check<'r>(route: &'r Route, request: &Request<'_>) -> Result<(), Miss<'r>> {
+    let Some(route) = &route.others else { return Ok(()) };
     if !route.methods.is_empty() && !route.methods.iter().any(|method| method == request.method) {
         return Err(Miss::Method);
     }

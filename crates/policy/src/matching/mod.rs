@@ -7,47 +7,84 @@
 mod conditions;
 pub(crate) mod language;
 mod reach;
+mod table;
 mod trie;
 
 pub use conditions::{Miss, check};
 pub use reach::unreachable;
 
 use crate::decide::Request;
-use crate::hash::FoldState;
-use crate::model::{HostPattern, ListenerId, PathPattern, Policy, Route, RouteId, Segment, Site, SiteId};
-use std::collections::HashMap;
+use crate::model::{
+    HostPattern, ListenerId, PathPattern, Policy, Route, RouteId, Segment, Segments, Site, SiteId,
+};
+use table::Table;
 use trie::Trie;
 
 /// The index of all sites and routes.
 #[derive(Debug)]
 pub struct Index {
-    exact: HashMap<Box<str>, Vec<SiteId>, FoldState>,
-    /// Keys begin with a dot.
-    wildcard: HashMap<Box<str>, Vec<SiteId>, FoldState>,
-    any: Vec<SiteId>,
-    routes: Vec<Trie>,
+    exact: Hosts,
+    /// Names begin with a dot.
+    wildcard: Hosts,
+    any: Box<[u32]>,
+    routes: Box<[Trie]>,
+}
+
+/// Sites by the names of their hosts.
+#[derive(Debug)]
+struct Hosts {
+    names: Table,
+    /// Where the sites of each name begin, and where those of the last one end.
+    starts: Box<[u32]>,
+    /// Sites of all names, one name after the other, and of each in order.
+    sites: Box<[u32]>,
+}
+
+impl Hosts {
+    /// Indexes pairs of a name and a site.
+    fn new<'n>(named: impl Iterator<Item = (&'n str, u32)>) -> Hosts {
+        let mut names = table::Builder::default();
+        let mut pairs: Vec<(u32, u32)> = named.map(|(name, site)| (names.number(0, name), site)).collect();
+        pairs.sort_unstable();
+        let mut starts = vec![0; names.len() as usize + 1];
+        pairs.iter().for_each(|(name, _)| starts[*name as usize + 1] += 1);
+        for index in 1..starts.len() {
+            starts[index] += starts[index - 1];
+        }
+        let sites = pairs.into_iter().map(|(_, site)| site).collect();
+        Hosts { names: names.build(), starts: starts.into(), sites }
+    }
+
+    /// The sites of a name.
+    fn get(&self, name: &str) -> &[u32] {
+        let Some(number) = self.names.find(0, name) else { return &[] };
+        let number = number as usize;
+        &self.sites[self.starts[number] as usize..self.starts[number + 1] as usize]
+    }
 }
 
 impl Index {
     /// Indexes a policy.
     pub fn new(policy: &Policy) -> Index {
-        let mut index = Index {
-            exact: HashMap::default(),
-            wildcard: HashMap::default(),
-            any: Vec::new(),
-            routes: policy.sites.iter().map(|site| Trie::new(&site.routes)).collect(),
+        let hosts = || {
+            let sites = (0..).zip(&policy.sites);
+            sites.flat_map(|(number, site)| site.hosts.iter().map(move |host| (host, number)))
         };
-        for (number, site) in policy.sites.iter().enumerate() {
-            for host in &site.hosts {
-                match host {
-                    HostPattern::Exact(name) => index.exact.entry(name.as_str().into()).or_default(),
-                    HostPattern::Wildcard(name) => index.wildcard.entry(name.as_str().into()).or_default(),
-                    HostPattern::Any => &mut index.any,
-                }
-                .push(SiteId(number));
-            }
+        let exact = hosts().filter_map(|(host, site)| match host {
+            HostPattern::Exact(name) => Some((name.as_str(), site)),
+            _ => None,
+        });
+        let wildcard = hosts().filter_map(|(host, site)| match host {
+            HostPattern::Wildcard(name) => Some((name.as_str(), site)),
+            _ => None,
+        });
+        let any = hosts().filter(|(host, _)| **host == HostPattern::Any);
+        Index {
+            exact: Hosts::new(exact),
+            wildcard: Hosts::new(wildcard),
+            any: any.map(|(_, site)| site).collect(),
+            routes: policy.sites.iter().map(|site| Trie::new(&site.routes)).collect(),
         }
-        index
     }
 
     /// The site for a host (in lower case, without port): exact, then the longest wildcard, then any.
@@ -58,16 +95,17 @@ impl Index {
         listener: Option<ListenerId>,
         tls: bool,
     ) -> Option<SiteId> {
-        let seen = |sites: &Vec<SiteId>| {
-            sites.iter().copied().find(|site| is_visible(policy, &policy.sites[site.0], listener, tls))
+        let seen = |sites: &[u32]| {
+            let mut sites = sites.iter().map(|site| SiteId(*site as usize));
+            sites.find(|site| is_visible(policy, &policy.sites[site.0], listener, tls))
         };
-        if let Some(site) = self.exact.get(host).and_then(seen) {
+        if let Some(site) = seen(self.exact.get(host)) {
             return Some(site);
         }
-        if !self.wildcard.is_empty() {
+        if !self.wildcard.sites.is_empty() {
             // A wildcard stands for one label at least.
             for (at, _) in host.match_indices('.').filter(|(at, _)| *at > 0) {
-                if let Some(site) = self.wildcard.get(&host[at..]).and_then(seen) {
+                if let Some(site) = seen(self.wildcard.get(&host[at..])) {
                     return Some(site);
                 }
             }
@@ -119,13 +157,13 @@ pub fn capture<'a>(route: &Route, path: &'a str, name: &str) -> Option<&'a str> 
 
 /// Walks a pattern along a path; gives the remainder when it fits.
 fn walk<'a>(
-    segments: &[Segment],
+    segments: &Segments,
     rest: bool,
     path: &'a str,
     mut captured: impl FnMut(&str, &'a str),
 ) -> Option<&'a str> {
     let mut left = path.strip_prefix('/');
-    for segment in segments {
+    for segment in segments.iter() {
         let (here, next) = split(left?);
         match segment {
             Segment::Literal(literal) if literal == here => {}

@@ -3,27 +3,28 @@
 use super::{Bounds, Fact, ListenerId, Networks, Pool, PoolId, Timeouts, Tls};
 use crate::source::Span;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What is served under one or more host names.
 #[derive(Clone, Debug)]
 pub struct Site {
     /// Its key in the file.
-    pub name: String,
+    pub name: Box<str>,
     /// The hosts it answers for: its key and its aliases.
-    pub hosts: Vec<HostPattern>,
+    pub hosts: Box<[HostPattern]>,
     /// The listeners it is reachable through; `None` means all.
-    pub listeners: Option<Vec<ListenerId>>,
+    pub listeners: Option<Box<[ListenerId]>>,
     /// Its routes, first match wins.
-    pub routes: Vec<Route>,
+    pub routes: Box<[Route]>,
     /// The port of the TLS listener that plain requests are redirected to; `None`: no redirect.
     pub redirect_to_https: Option<u16>,
-    /// Its own certificates.
-    pub tls: Tls,
+    /// Its own certificates; one value for all sites without any.
+    pub tls: Arc<Tls>,
     /// Sizes; of heads, its listeners' hold.
     pub bounds: Bounds,
     /// Its own error pages, the narrowest range first; [`Policy::errors`](super::Policy::errors) come after.
-    pub errors: Vec<ErrorPage>,
+    pub errors: Box<[ErrorPage]>,
     /// Where it is written.
     pub at: Span,
 }
@@ -62,12 +63,42 @@ pub struct ErrorPage {
 }
 
 /// One line of a site: conditions, and where requests that fulfil them go.
+///
+/// There may be very many of them, so what few have takes no room in the others.
 #[derive(Clone, Debug)]
 pub struct Route {
     /// Its name, or one made of its matchers (`/api/*`).
-    pub name: String,
+    pub name: Box<str>,
     /// By path.
     pub path: PathPattern,
+    /// By anything else; `None` where there is no such condition.
+    pub others: Option<Box<Conditions>>,
+    /// Where it leads.
+    pub to: Target,
+    /// Whether gRPC-Web is translated to gRPC for servers. Then all pools that it leads to speak HTTP/2.
+    pub grpc_web: bool,
+    /// What the route, or else its site, says of times itself: [`Route::timeouts`].
+    pub own_timeouts: Option<Arc<OwnTimeouts>>,
+    /// Where it is written.
+    pub at: Span,
+}
+
+impl Route {
+    /// Conditions besides the path.
+    pub fn conditions(&self) -> &Conditions {
+        static NONE: Conditions = Conditions::NONE;
+        self.others.as_deref().unwrap_or(&NONE)
+    }
+
+    /// What the route, or else its site, says of times itself. All of them: [`OwnTimeouts::over`].
+    pub fn timeouts(&self) -> OwnTimeouts {
+        self.own_timeouts.as_deref().copied().unwrap_or_default()
+    }
+}
+
+/// Conditions of a route besides its path.
+#[derive(Clone, Debug)]
+pub struct Conditions {
     /// By method, in upper case; empty means any.
     pub methods: Vec<String>,
     /// By header field; names in lower case.
@@ -78,14 +109,27 @@ pub struct Route {
     pub cookies: Vec<(String, ValueMatch)>,
     /// By client address.
     pub client: Option<Networks>,
-    /// Where it leads.
-    pub to: Target,
-    /// Whether gRPC-Web is translated to gRPC for servers. Then all pools that it leads to speak HTTP/2.
-    pub grpc_web: bool,
-    /// What the route, or else its site, says of times itself. All of them: [`OwnTimeouts::over`].
-    pub timeouts: OwnTimeouts,
-    /// Where it is written.
-    pub at: Span,
+}
+
+impl Conditions {
+    /// None at all.
+    pub const NONE: Conditions = Conditions {
+        methods: Vec::new(),
+        headers: Vec::new(),
+        queries: Vec::new(),
+        cookies: Vec::new(),
+        client: None,
+    };
+
+    /// As a route keeps them.
+    pub fn kept(self) -> Option<Box<Conditions>> {
+        let none = self.methods.is_empty()
+            && self.headers.is_empty()
+            && self.queries.is_empty()
+            && self.cookies.is_empty()
+            && self.client.is_none();
+        (!none).then(|| Box::new(self))
+    }
 }
 
 /// Times that a route or its site sets itself; the others depend on the listener and on the pool, which are known only
@@ -130,21 +174,57 @@ pub enum PathPattern {
     /// by whole segments (`/api/*`, which matches `/api` itself too).
     Segments {
         /// One entry per segment; a trailing slash is an empty last segment.
-        segments: Vec<Segment>,
+        segments: Segments,
         /// Whether anything may follow, captured as `rest`.
         rest: bool,
     },
     /// A regular expression over the whole path; named groups are captures.
-    Regex(regex::Regex),
+    Regex(Box<regex::Regex>),
 }
 
 /// One segment of a path.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Segment {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Segment<'t> {
     /// These very characters, in normalised form.
-    Literal(String),
+    Literal(&'t str),
     /// Any one segment that is not empty, captured under this name.
-    Capture(String),
+    Capture(&'t str),
+}
+
+/// Segments of a path, kept as one text: each begins with a slash, and a capture with a byte that no path has.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Segments(Box<str>);
+
+impl Segments {
+    /// Stands before the name of a capture.
+    const CAPTURE: char = '\0';
+
+    /// All of them, in order.
+    pub fn iter(&self) -> impl Iterator<Item = Segment<'_>> + Clone {
+        self.0.split('/').skip(1).map(|text| match text.strip_prefix(Segments::CAPTURE) {
+            Some(name) => Segment::Capture(name),
+            None => Segment::Literal(text),
+        })
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl<'t> FromIterator<Segment<'t>> for Segments {
+    fn from_iter<I: IntoIterator<Item = Segment<'t>>>(segments: I) -> Segments {
+        let mut text = String::new();
+        for segment in segments {
+            text.push('/');
+            match segment {
+                Segment::Literal(literal) => text.push_str(literal),
+                Segment::Capture(name) => text.extend([Segments::CAPTURE.encode_utf8(&mut [0; 4]), name]),
+            }
+        }
+        Segments(text.into())
+    }
 }
 
 /// A condition on a value that may be missing.
@@ -186,23 +266,27 @@ pub enum Target {
     /// To a pool.
     Pool(PoolId),
     /// To one of several pools by share.
-    Split(Vec<Arm>),
+    Split(Box<[Arm]>),
     /// To another URL.
     Redirect {
         /// 301, 302, 303, 307 or 308.
         status: u16,
         /// The `Location`; keeps the request's query unless it has one itself.
-        location: Text,
+        location: Box<Text>,
     },
     /// To a fixed answer.
-    Answer {
-        /// The status.
-        status: u16,
-        /// The body.
-        body: Text,
-        /// Fields, in order.
-        headers: Vec<(String, Text)>,
-    },
+    Answer(Box<FixedAnswer>),
+}
+
+/// An answer that no server gives.
+#[derive(Clone, Debug)]
+pub struct FixedAnswer {
+    /// The status.
+    pub status: u16,
+    /// The body.
+    pub body: Text,
+    /// Fields, in order.
+    pub headers: Vec<(String, Text)>,
 }
 
 /// One arm of a split. All arms of one split have the same `sticky`.

@@ -8,6 +8,7 @@ use crate::model::{
 };
 use crate::source::{Diagnostic, Span};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 fn seconds(seconds: u64) -> Duration {
@@ -70,16 +71,20 @@ pub fn pool_timeouts(field: &Field<raw::PoolTimeouts>, inherited: Timeouts) -> T
 }
 
 /// A site's own times, or a route's over those of its site.
-pub fn request_timeouts(field: &Field<raw::RequestTimeouts>, site: OwnTimeouts) -> OwnTimeouts {
-    let Some(own) = field.value() else { return site };
+pub fn request_timeouts(
+    field: &Field<raw::RequestTimeouts>,
+    site: Option<&Arc<OwnTimeouts>>,
+) -> Option<Arc<OwnTimeouts>> {
+    let Some(own) = field.value() else { return site.cloned() };
+    let site = site.map(|site| **site).unwrap_or_default();
     let given = |field: &Field<Time>| field.value().map(|time| time.0);
-    OwnTimeouts {
+    Some(Arc::new(OwnTimeouts {
         body: given(&own.body).or(site.body),
         idle: given(&own.idle).or(site.idle),
         connect: given(&own.connect).or(site.connect),
         first_byte: given(&own.first_byte).or(site.first_byte),
         total: own.total.value().map(|time| time.0).or(site.total),
-    }
+    }))
 }
 
 /// Bounds of heads and connections over inherited ones.

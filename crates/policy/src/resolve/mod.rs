@@ -30,6 +30,7 @@ use crate::file::raw;
 use crate::model::{Policy, PoolId};
 use crate::source::{Diagnostic, Files, Span};
 use names::Names;
+use std::sync::Arc;
 
 /// Makes the model of a file. It is of use only if `problems` has no error afterwards.
 pub fn resolve(
@@ -53,6 +54,7 @@ pub fn resolve(
         pool_names: &pool_names,
         pools_used: vec![false; pools.len()],
         tls: &tls,
+        no_tls: Arc::default(),
         bounds,
         files,
         problems,

@@ -5,9 +5,10 @@ use crate::file::raw;
 use crate::file::scalar::shortened;
 use crate::file::tree::At;
 use crate::matching::language::{self, Impossible};
-use crate::model::{PathPattern, Segment};
+use crate::model::{PathPattern, Segment, Segments};
 use crate::source::{Diagnostic, Span};
 use regex::RegexBuilder;
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// Memory that one compiled expression may take. The default of the library is ten times that.
@@ -50,7 +51,7 @@ fn whole(text: &str, at: Span, problems: &mut Problems) -> Option<PathPattern> {
                 problems.push(impossible(&why, text, at));
                 return None;
             }
-            Some(PathPattern::Regex(regex))
+            Some(PathPattern::Regex(Box::new(regex)))
         }
         Err(error) => {
             problems.push(broken_regex(&error, at));
@@ -144,11 +145,11 @@ fn pattern(text: &str) -> Result<PathPattern, Wrong<'_>> {
         });
     }
     let (path, rest) = match path.strip_suffix('*') {
-        Some("") => return Ok(PathPattern::Segments { segments: Vec::new(), rest: true }),
+        Some("") => return Ok(PathPattern::Segments { segments: Segments::default(), rest: true }),
         Some(prefix) if prefix.ends_with('/') => (&prefix[..prefix.len() - 1], true),
         _ => (path, false),
     };
-    let mut segments = Vec::new();
+    let mut segments: Vec<Found<'_>> = Vec::new();
     let last = path.matches('/').count();
     for (index, part) in path.split('/').enumerate() {
         if part.is_empty() && (index < last || rest) {
@@ -156,10 +157,20 @@ fn pattern(text: &str) -> Result<PathPattern, Wrong<'_>> {
         }
         segments.push(segment(part, &segments, rest)?);
     }
-    Ok(PathPattern::Segments { segments, rest })
+    let segments = segments.iter().map(|found| match found {
+        Found::Literal(text) => Segment::Literal(text),
+        Found::Capture(name) => Segment::Capture(name),
+    });
+    Ok(PathPattern::Segments { segments: segments.collect(), rest })
 }
 
-fn segment<'t>(part: &'t str, before: &[Segment], rest: bool) -> Result<Segment, Wrong<'t>> {
+/// A [`Segment`] that is read.
+enum Found<'t> {
+    Literal(Cow<'t, str>),
+    Capture(&'t str),
+}
+
+fn segment<'t>(part: &'t str, before: &[Found<'_>], rest: bool) -> Result<Found<'t>, Wrong<'t>> {
     if part.contains('*') {
         return Err(Wrong {
             help: Some(
@@ -174,12 +185,12 @@ fn segment<'t>(part: &'t str, before: &[Segment], rest: bool) -> Result<Segment,
     }
     if let Some(name) = part.strip_prefix('{').and_then(|part| part.strip_suffix('}')) {
         let taken = name == "rest" && rest
-            || before.iter().any(|segment| matches!(segment, Segment::Capture(before) if before == name));
+            || before.iter().any(|segment| matches!(segment, Found::Capture(before) if *before == name));
         if taken {
             return Err(wrong(part, format!("`{name}` is captured twice"), "again here"));
         }
         if is_capture_name(name) {
-            return Ok(Segment::Capture(name.to_owned()));
+            return Ok(Found::Capture(name));
         }
     }
     if part.contains(['{', '}']) {
@@ -189,7 +200,7 @@ fn segment<'t>(part: &'t str, before: &[Segment], rest: bool) -> Result<Segment,
             "expected {name} with letters, digits and _",
         ));
     }
-    normalised(part).map(Segment::Literal)
+    normalised(part).map(Found::Literal)
 }
 
 /// Letters, digits and `_`, as facts are written in expressions.
@@ -200,17 +211,17 @@ fn is_capture_name(name: &str) -> bool {
 
 /// The form that requests are compared in, as [`wire::uri::normalise`] makes it. What cannot stand in a
 /// request's path (spaces, letters beyond ASCII) is meant escaped.
-fn normalised(part: &str) -> Result<String, Wrong<'_>> {
+fn normalised(part: &str) -> Result<Cow<'_, str>, Wrong<'_>> {
     let plain = |byte: u8| byte.is_ascii_graphic() && byte != b'%' && byte != b'\\';
     if part.bytes().all(plain) {
-        return Ok(part.to_owned());
+        return Ok(Cow::Borrowed(part));
     }
     let mut path = String::with_capacity(part.len() + 8);
     path.push('/');
     put_escaped(part, &mut path);
     let mut normal = String::new();
     match wire::uri::normalise(path.as_bytes(), &mut normal) {
-        Ok(()) => Ok(normal.strip_prefix('/').unwrap_or(&normal).to_owned()),
+        Ok(()) => Ok(Cow::Owned(normal.strip_prefix('/').unwrap_or(&normal).to_owned())),
         Err(error) => Err(Wrong {
             help: part.contains('%').then(|| "`%25` is the character %".to_owned()),
             ..wrong(part, error.to_string(), "no request has this path")
@@ -225,7 +236,7 @@ pub fn captures(pattern: &PathPattern) -> Vec<&str> {
         PathPattern::Segments { segments, rest } => segments
             .iter()
             .filter_map(|segment| match segment {
-                Segment::Capture(name) => Some(name.as_str()),
+                Segment::Capture(name) => Some(name),
                 Segment::Literal(_) => None,
             })
             .chain(rest.then_some("rest"))
@@ -238,13 +249,14 @@ pub fn captures(pattern: &PathPattern) -> Vec<&str> {
 mod tests {
     use super::*;
 
-    fn literal(text: &str) -> Segment {
-        Segment::Literal(text.to_owned())
+    fn literal(text: &str) -> Segment<'_> {
+        Segment::Literal(text)
     }
 
-    fn check(text: &str, expected: &[Segment], expected_rest: bool) {
+    fn check(text: &str, expected: &[Segment<'_>], expected_rest: bool) {
         match pattern(text) {
             Ok(PathPattern::Segments { segments, rest }) => {
+                let segments: Vec<_> = segments.iter().collect();
                 assert_eq!((segments.as_slice(), rest), (expected, expected_rest), "{text}");
             }
             Ok(other) => panic!("{text}: {other:?}"),
@@ -259,7 +271,7 @@ mod tests {
         check("/api", &[literal("api")], false);
         check("/api/", &[literal("api"), literal("")], false);
         check("/api/*", &[literal("api")], true);
-        check("/users/{id}/x", &[literal("users"), Segment::Capture("id".to_owned()), literal("x")], false);
+        check("/users/{id}/x", &[literal("users"), Segment::Capture("id"), literal("x")], false);
     }
 
     #[test]

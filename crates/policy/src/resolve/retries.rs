@@ -12,8 +12,8 @@ pub fn resolve(own: &At<raw::Retries>, problems: &mut Problems) -> Option<Retrie
     let on = match &own.on {
         Field::Given(on) if !on.value.0.is_empty() => &on.value.0,
         Field::Broken => return None,
-        Field::Given(At { at, .. }) => {
-            let problem = Diagnostic::error(*at, "no status at all");
+        Field::Given(given) => {
+            let problem = Diagnostic::error(given.at, "no status at all");
             problems.push(problem.label("no answer has one of an empty list"));
             return None;
         }

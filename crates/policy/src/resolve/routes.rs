@@ -6,16 +6,17 @@ use super::{general, path, target};
 use crate::file::decode::{Field, Named};
 use crate::file::raw;
 use crate::file::tree::At;
-use crate::model::{Networks, OwnTimeouts, PathPattern, Route, ValueMatch};
+use crate::model::{Conditions, Networks, OwnTimeouts, PathPattern, Route, ValueMatch};
 use crate::source::{Diagnostic, Span};
 use regex::bytes::RegexBuilder;
+use std::sync::Arc;
 use wire::field::is_token;
 
 /// Reads a route. `None` if a condition or its target is broken: nothing can be said of it then.
 pub fn resolve(
     own: &At<raw::Route>,
     name: String,
-    times: OwnTimeouts,
+    times: Option<&Arc<OwnTimeouts>>,
     site_filters: Used,
     context: &mut Context,
 ) -> Option<Route> {
@@ -43,17 +44,20 @@ pub fn resolve(
     let cookies = conditions(&own.cookie, Kind::Cookie, context);
     let client = networks(own, context);
     let methods = methods(own, context);
-    Some(Route {
-        name,
-        path: path?,
+    let others = Conditions {
         methods: methods?,
         headers: headers?,
         queries: queries?,
         cookies: cookies?,
         client: client?,
+    };
+    Some(Route {
+        name: name.into(),
+        path: path?,
+        others: others.kept(),
         to: to?,
         grpc_web: used.grpc_web(),
-        timeouts: general::request_timeouts(&own.timeouts, times),
+        own_timeouts: general::request_timeouts(&own.timeouts, times),
         at: *at,
     })
 }
@@ -61,23 +65,19 @@ pub fn resolve(
 /// A route that only has a target: what a site's `to` stands for.
 pub fn of_target(
     to: &At<raw::Target>,
-    times: OwnTimeouts,
+    times: Option<&Arc<OwnTimeouts>>,
     used: Used,
     context: &mut Context,
 ) -> Option<Route> {
     let target = target::resolve(to, &PathPattern::Any, context)?;
     filters::check(used, to, &target, context);
     Some(Route {
-        name: "*".to_owned(),
+        name: "*".into(),
         path: PathPattern::Any,
-        methods: Vec::new(),
-        headers: Vec::new(),
-        queries: Vec::new(),
-        cookies: Vec::new(),
-        client: None,
+        others: None,
         to: target,
         grpc_web: used.grpc_web(),
-        timeouts: times,
+        own_timeouts: times.cloned(),
         at: to.at,
     })
 }

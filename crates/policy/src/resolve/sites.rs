@@ -8,6 +8,7 @@ use crate::file::tree::At;
 use crate::model::{Bounds, Listener, ListenerId, OwnTimeouts, Pool, Route, Site, Tls};
 use crate::source::{Diagnostic, Files, Span};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// What sites and routes are read against.
 pub struct Context<'a, 's> {
@@ -25,6 +26,8 @@ pub struct Context<'a, 's> {
     pub pools_used: Vec<bool>,
     /// Certificates of the top level.
     pub tls: &'a Tls,
+    /// What sites without certificates of their own share.
+    pub no_tls: Arc<Tls>,
     /// Bounds of the top level.
     pub bounds: Bounds,
     /// Reads the files of error pages.
@@ -66,27 +69,33 @@ fn written_hosts<'a>(name: &'a At<String>, own: &'a raw::Site) -> impl Iterator<
 
 fn site(name: &At<String>, own: &raw::Site, context: &mut Context) -> Site {
     let listeners = own.listeners.given().map(|names| chosen(&names.value.0, names.at, context));
-    let tls = general::tls(&own.tls, context.problems);
-    let times = general::request_timeouts(&own.timeouts, OwnTimeouts::default());
-    let routes = site_routes(name, own, times, context);
+    let mut tls = match own.tls {
+        Field::Absent => Arc::clone(&context.no_tls),
+        _ => Arc::new(general::tls(&own.tls, context.problems)),
+    };
+    let times = general::request_timeouts(&own.timeouts, None);
+    let routes = site_routes(name, own, times.as_ref(), context);
     let hosts: Vec<_> =
         written_hosts(name, own).filter_map(|host| hosts::pattern(host, context.problems)).collect();
     let aliases = own.aliases.value().map_or(0, |aliases| aliases.0.len());
     let hosts_in_doubt = matches!(own.aliases, Field::Broken) || hosts.len() <= aliases;
     let mut site = Site {
-        name: name.value.clone(),
-        hosts,
+        name: name.value.as_str().into(),
+        hosts: hosts.into(),
         redirect_to_https: redirect(own, listeners.as_deref(), context),
-        listeners,
-        routes,
-        tls,
+        listeners: listeners.map(Into::into),
+        routes: routes.into(),
+        tls: Arc::clone(&tls),
         bounds: general::site_bounds(&own.bounds, context.bounds),
-        errors: pages::resolve(&own.errors, context.files, context.problems),
+        errors: pages::resolve(&own.errors, context.files, context.problems).into(),
         at: name.at,
     };
     check_certificates(&site, context);
     // A certificate may be for the host that could not be read.
-    site.tls.in_doubt |= hosts_in_doubt;
+    if hosts_in_doubt {
+        Arc::make_mut(&mut tls).in_doubt = true;
+        site.tls = tls;
+    }
     check_reachable(&site, context);
     site
 }
@@ -146,7 +155,7 @@ fn check_certificates(site: &Site, context: &mut Context) {
     else {
         return;
     };
-    let sources = [&site.tls, context.tls];
+    let sources = [&*site.tls, context.tls];
     let has_source = sources.iter().any(|tls| tls.internal || !tls.certificates.is_empty());
     // What was broken may have been the source.
     if has_source || sources.iter().any(|tls| tls.in_doubt) {
@@ -164,7 +173,12 @@ fn check_certificates(site: &Site, context: &mut Context) {
 }
 
 /// `to`, or `routes`: one of the two.
-fn site_routes(name: &At<String>, own: &raw::Site, times: OwnTimeouts, context: &mut Context) -> Vec<Route> {
+fn site_routes(
+    name: &At<String>,
+    own: &raw::Site,
+    times: Option<&Arc<OwnTimeouts>>,
+    context: &mut Context,
+) -> Vec<Route> {
     match (&own.to, &own.routes) {
         (Field::Absent, Field::Absent) => {
             let problem = Diagnostic::error(name.at, format!("the site `{}` leads nowhere", name.value));

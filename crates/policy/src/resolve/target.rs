@@ -6,7 +6,9 @@ use crate::file::decode::{Field, Named};
 use crate::file::raw;
 use crate::file::scalar::Share;
 use crate::file::tree::At;
-use crate::model::{Arm, Balance, Expression, Fact, PathPattern, PoolId, Sticky, Target, Text, TextPart};
+use crate::model::{
+    Arm, Balance, Expression, Fact, FixedAnswer, PathPattern, PoolId, Sticky, Target, Text, TextPart,
+};
 use crate::source::{Diagnostic, Span};
 use wire::field::is_token;
 
@@ -149,7 +151,7 @@ fn redirect(keys: &raw::TargetKeys, path: &PathPattern, context: &mut Context) -
     let text = &location.value.0;
     check_location(text, location.at, context);
     check_captures(text, location.at, path, context);
-    Some(Target::Redirect { status, location: text.clone() })
+    Some(Target::Redirect { status, location: Box::new(text.clone()) })
 }
 
 fn check_location(text: &Text, at: Span, context: &mut Context) {
@@ -201,7 +203,7 @@ fn answer(keys: &raw::TargetKeys, at: Span, path: &PathPattern, context: &mut Co
         }
     }
     let body = body.map_or_else(Text::default, |body| body.value.0.clone());
-    Some(Target::Answer { status: status.value.0, body, headers })
+    Some(Target::Answer(Box::new(FixedAnswer { status: status.value.0, body, headers })))
 }
 
 fn check_field_name(name: &At<String>, context: &mut Context) {

@@ -91,7 +91,7 @@ fn route_names<'a>(file: &'a raw::File, sites: &'a [Site], problems: &Problems) 
         names.doubt();
     }
     for (own, site) in read.into_iter().zip(sites) {
-        let resolved: HashSet<&str> = site.routes.iter().map(|route| route.name.as_str()).collect();
+        let resolved: HashSet<&str> = site.routes.iter().map(|route| &*route.name).collect();
         let given = own.routes.value().map(Vec::as_slice).unwrap_or_default();
         let named = || given.iter().filter_map(|route| route.value.name.value());
         let broken_and_named = named().filter(|name| !resolved.contains(name.as_str())).count();

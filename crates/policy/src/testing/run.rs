@@ -109,7 +109,7 @@ impl<'p> Seen<'p> {
         let site = decided.site.map(|site| &policy.sites[site.0]);
         let route = site.zip(decided.route).map(|(site, route)| &site.routes[route.0]);
         let mut seen = Seen {
-            site: site.map(|site| site.name.as_str()),
+            site: site.map(|site| &*site.name),
             route,
             pool: None,
             server: None,
@@ -151,7 +151,7 @@ fn compare(expect: &Expect, seen: &Seen<'_>) -> Result<(), String> {
         differs("site", site, seen.site)?;
     }
     if let Some(route) = &expect.route {
-        differs("route", route, seen.route.map(|route| route.name.as_str()))?;
+        differs("route", route, seen.route.map(|route| &*route.name))?;
     }
     if let Some(server) = &expect.server {
         let name = seen.server.map(|server| server.name.as_str());

@@ -17,11 +17,11 @@ impl Run {
         log::start();
         let checked = configuration::check(&self.configuration.path()?);
         report::diagnostics(&checked);
-        let configuration = checked.accepted().ok_or_else(|| {
+        let configuration = checked.into_accepted().map_err(|_| {
             report::line("not started: the configuration has errors");
             ExitCode::FAILURE
         })?;
-        match supervisor::run(&configuration) {
+        match supervisor::run(configuration) {
             Ok(Ended::Drained) => Ok(ExitCode::SUCCESS),
             Ok(Ended::Cut) => Err(ExitCode::FAILURE),
             Err(error) => Err(report::failure(&error)),

@@ -136,7 +136,7 @@ pub fn timeouts(
 ) -> Timeouts {
     let place = decided.and_then(|decided| decided.site.zip(decided.route));
     let own =
-        place.map_or(OwnTimeouts::default(), |(site, route)| policy.sites[site.0].routes[route.0].timeouts);
+        place.map_or(OwnTimeouts::default(), |(site, route)| policy.sites[site.0].routes[route.0].timeouts());
     own.over(&policy.listeners[listener].timeouts, pool.map(|pool| &policy.pools[pool.0]))
 }
 

@@ -8,6 +8,7 @@
 use super::channel;
 use super::configuration;
 use super::handover::{Handover, Opened, Order, Report};
+use super::memory;
 use crate::engine::{Engine, Setup};
 use std::io;
 use std::net::SocketAddr;
@@ -32,7 +33,8 @@ pub fn run() -> io::Result<ExitCode> {
         leave_signals_to_supervisor()?;
         let started = Handover::receive(&channel)
             .map_err(|error| format!("the handover failed: {error}"))
-            .and_then(|(handover, opened)| start(&handover, opened));
+            .and_then(|(handover, opened)| start(handover, opened));
+        memory::give_back();
         channel.set_nonblocking(true)?;
         let (reading, mut writing) = tokio::net::UnixStream::from_std(channel)?.into_split();
         match started {
@@ -49,19 +51,21 @@ pub fn run() -> io::Result<ExitCode> {
 }
 
 /// Builds the engine out of what was handed over.
-fn start(handover: &Handover, opened: Opened) -> Result<(Engine, policy::model::Drain), String> {
+fn start(handover: Handover, opened: Opened) -> Result<(Engine, policy::model::Drain), String> {
     let bound =
         bound_addresses(&opened.sockets).map_err(|error| format!("a socket has no address: {error}"))?;
-    let prepared = configuration::rebuild(handover, &bound)?;
+    let prepared = configuration::rebuild(&handover, &bound)?;
     let drain = prepared.policy.drain;
+    let (workers, cookie_key) = (handover.workers, handover.cookie_key);
+    drop(handover);
     let setup = Setup {
         policy: prepared.policy,
         tls: prepared.tls,
         server_tls: prepared.server_tls,
         sockets: opened.sockets,
         log: opened.log,
-        workers: handover.workers,
-        cookie_key: handover.cookie_key,
+        workers,
+        cookie_key,
     };
     let engine = Engine::start(setup).map_err(|error| crate::cli::report::chain(&error))?;
     Ok((engine, drain))

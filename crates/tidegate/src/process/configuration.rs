@@ -16,7 +16,7 @@ use policy::source::{Diagnostic, Files, Severity, Sources, render};
 use policy::testing::{self, Failure};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::SystemTime;
 
 /// A configuration that has been looked at, whatever came of it.
@@ -124,6 +124,14 @@ impl Checked {
         })
     }
 
+    /// The configuration, if it may be served. Its text and all that was only needed to tell what is wrong are let go of.
+    ///
+    /// # Errors
+    /// All of it, if it may not.
+    pub fn into_accepted(self) -> Result<Configuration, Box<Checked>> {
+        self.accepted().ok_or_else(|| Box::new(self))
+    }
+
     /// All diagnostics as text.
     pub fn rendered(&self, color: bool) -> String {
         self.diagnostics.iter().map(|diagnostic| render(diagnostic, &self.sources, color)).collect()
@@ -167,15 +175,48 @@ impl Configuration {
 /// # Errors
 /// Why it cannot, in words; the supervisor has checked all of it, so only its own fault makes it fail.
 pub fn rebuild(handover: &Handover, bound: &[SocketAddr]) -> Result<Prepared, String> {
-    let loaded = load(&handover.bundle, &handover.configuration);
-    let mut policy = loaded.policy.ok_or_else(|| {
-        let texts = loaded.diagnostics.iter().map(|diagnostic| render(diagnostic, &loaded.sources, false));
-        format!("the configuration that was handed over is refused:\n{}", texts.collect::<String>())
-    })?;
+    let mut policy = apart(|| load_accepted(handover))?;
     let tls = tls::build(&policy, &handover.bundle).map_err(|error| chain(&error))?;
     let server_tls = ClientConfigs::new(&policy.pools, &handover.bundle).map_err(|error| chain(&error))?;
     set_ports(&mut policy, bound);
     Ok(Prepared { policy: Arc::new(policy), tls, server_tls })
+}
+
+/// What was handed over, resolved.
+fn load_accepted(handover: &Handover) -> Result<Policy, String> {
+    let loaded = load(&handover.bundle, &handover.configuration);
+    loaded.policy.ok_or_else(|| {
+        let texts = loaded.diagnostics.iter().map(|diagnostic| render(diagnostic, &loaded.sources, false));
+        format!("the configuration that was handed over is refused:\n{}", texts.collect::<String>())
+    })
+}
+
+/// Makes a value in a thread of its own, and gives a copy that was made in this one.
+///
+/// Each thread allocates from pages of its own. What is made on the way to a large configuration is many times its size,
+/// and whatever stays of it would hold the pages that it happens to lie in; the copy lies close together elsewhere. The
+/// value is dropped where it was made: pages in which others free something become theirs.
+fn apart<T: Clone + Send + Sync, E: Send>(make: impl FnOnce() -> Result<T, E> + Send) -> Result<T, E> {
+    let (give, take) = mpsc::channel();
+    let (copied, wait) = mpsc::channel::<()>();
+    std::thread::scope(|scope| {
+        let making = scope.spawn(move || {
+            let made = Arc::new(make()?);
+            let _ = give.send(Arc::clone(&made));
+            drop(give);
+            // Ends when the other end is dropped.
+            let _ = wait.recv();
+            Ok(())
+        });
+        let copy = take.recv().ok().map(|made| T::clone(&made));
+        drop(copied);
+        match (making.join(), copy) {
+            (Ok(Ok(())), Some(copy)) => Ok(copy),
+            (Ok(Err(error)), _) => Err(error),
+            (Ok(Ok(())), None) => unreachable!("what was made was sent"),
+            (Err(panic), _) => std::panic::resume_unwind(panic),
+        }
+    })
 }
 
 /// Puts real ports in the place of 0, in listeners and in the redirects to them.

@@ -14,11 +14,13 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Contents of files, by the paths that they were asked for by.
 #[derive(Clone, Debug, Default)]
 pub struct Bundle {
-    files: BTreeMap<PathBuf, Vec<u8>>,
+    /// Shared, for a configuration may be large and a bundle has several owners on its way.
+    files: BTreeMap<PathBuf, Arc<Vec<u8>>>,
     globs: BTreeMap<PathBuf, Vec<PathBuf>>,
     real_paths: BTreeMap<PathBuf, PathBuf>,
 }
@@ -26,13 +28,13 @@ pub struct Bundle {
 impl Bundle {
     /// Adds a file that the configuration needs without naming it.
     pub fn insert(&mut self, path: PathBuf, contents: Vec<u8>) {
-        self.files.insert(path, contents);
+        self.files.insert(path, Arc::new(contents));
     }
 }
 
 impl Files for Bundle {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        self.files.get(path).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
+        self.files.get(path).map(|contents| contents.to_vec()).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     fn glob(&self, pattern: &Path) -> io::Result<Vec<PathBuf>> {
@@ -67,10 +69,10 @@ impl Files for Recording<'_> {
     /// reach the engine unchecked.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         if let Some(known) = self.seen.borrow().files.get(path) {
-            return Ok(known.clone());
+            return Ok(known.to_vec());
         }
         let contents = self.source.read(path)?;
-        self.seen.borrow_mut().files.insert(path.to_owned(), contents.clone());
+        self.seen.borrow_mut().files.insert(path.to_owned(), Arc::new(contents.clone()));
         Ok(contents)
     }
 
@@ -163,7 +165,7 @@ impl Handover {
         let announced: Announcement = serde_json::from_slice(&channel::receive(stream)?)?;
         let mut files = BTreeMap::new();
         for path in announced.files {
-            files.insert(path, channel::receive(stream)?);
+            files.insert(path, Arc::new(channel::receive(stream)?));
         }
         let count = announced.sockets.iter().sum::<usize>() + usize::from(announced.log);
         let mut opened = channel::receive_descriptors(stream, count)?.into_iter();

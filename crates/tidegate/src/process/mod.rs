@@ -16,6 +16,7 @@ pub mod configuration;
 pub mod disk;
 pub mod handover;
 pub mod limits;
+mod memory;
 mod places;
 pub mod sockets;
 pub mod state_dir;

@@ -9,6 +9,7 @@ use super::channel;
 use super::configuration::{Configuration, PrepareError};
 use super::handover::{Handover, Order, Report};
 use super::limits;
+use super::memory;
 use super::sockets::{self, BindError, Bound};
 use super::state_dir::{StateDir, StateError};
 use crate::observe::access_log;
@@ -77,7 +78,7 @@ pub enum Ended {
 ///
 /// # Errors
 /// When sockets, state or the first engine cannot be had.
-pub fn run(configuration: &Configuration) -> Result<Ended, RunError> {
+pub fn run(configuration: Configuration) -> Result<Ended, RunError> {
     limits::raise_open_files();
     let policy = &configuration.policy;
     let cookie_key = StateDir::open(&policy.state_dir)?.cookie_key()?;
@@ -91,6 +92,9 @@ pub fn run(configuration: &Configuration) -> Result<Ended, RunError> {
         workers,
         cookie_key,
     };
+    // Engines read what it means for themselves.
+    drop(configuration);
+    memory::give_back();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let signals = Signals::new()?;
@@ -220,6 +224,9 @@ impl Generation {
             // A buffer of which a few bytes are in use would hold all its memory: for 10,000 clients that dawdle over
             // their heads, 740 MB instead of 120 MB.
             .env("MIMALLOC_ALLOW_THP", "0")
+            // In KiB. What is larger is given back as soon as it is freed: the allocator forgets to look at some of it among
+            // its pages. Only reading a large configuration needs such pieces.
+            .env("MIMALLOC_ARENA_MAX_OBJECT_SIZE", "2048")
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .spawn()?;
         ours.set_write_timeout(Some(HANDOVER_LIMIT))?;

@@ -22,7 +22,7 @@ pub(super) struct Conditions<'a> {
 
 impl<'a> Conditions<'a> {
     pub(super) fn new(number: usize, route: &'a Route) -> Self {
-        let clients = route.client.as_ref().map(|networks| IpNet::aggregate(&networks.0));
+        let clients = route.conditions().client.as_ref().map(|networks| IpNet::aggregate(&networks.0));
         let is_all = |clients: &Vec<IpNet>| {
             let whole =
                 |of_v4| clients.iter().any(|one| one.prefix_len() == 0 && one.addr().is_ipv4() == of_v4);
@@ -40,14 +40,14 @@ impl<'a> Conditions<'a> {
                 _ => None,
             })
         };
-        all(Place::Header, &self.route.headers)
-            .chain(all(Place::Query, &self.route.queries))
-            .chain(all(Place::Cookie, &self.route.cookies))
+        all(Place::Header, &self.route.conditions().headers)
+            .chain(all(Place::Query, &self.route.conditions().queries))
+            .chain(all(Place::Cookie, &self.route.conditions().cookies))
     }
 
     /// Whether whatever fulfils `later` surely fulfils these.
     pub(super) fn cover(&self, later: &Conditions<'_>) -> bool {
-        let (earlier, route) = (self.route, later.route);
+        let (earlier, route) = (self.route.conditions(), later.route.conditions());
         let methods = earlier.methods.is_empty()
             || (!route.methods.is_empty()
                 && route.methods.iter().all(|method| earlier.methods.contains(method)));

@@ -10,7 +10,7 @@ mod cover;
 use super::language::{Scope, scope};
 use super::path_fits;
 use crate::hash::FoldState;
-use crate::model::{PathPattern, Route, RouteId, Segment, Site};
+use crate::model::{PathPattern, Route, RouteId, Segment, Segments, Site};
 use bucket::Bucket;
 use cover::Conditions;
 use std::collections::HashMap;
@@ -76,7 +76,8 @@ impl<'a> Earlier<'a> {
             }
             PathPattern::Segments { segments, rest } => {
                 let mut shapes = Vec::new();
-                generalise(segments, &mut Vec::new(), &mut shapes);
+                let keys: Vec<Key<'_>> = segments.iter().map(Key::of).collect();
+                generalise(&keys, &mut Vec::new(), &mut shapes);
                 self.covers_shapes(&shapes, *rest, later)
                     // `/*` fits the `*` of `OPTIONS *` too.
                     .or_else(|| (!segments.is_empty()).then(|| self.rooted.covers(later)).flatten())
@@ -94,7 +95,7 @@ impl<'a> Earlier<'a> {
     }
 
     /// A regular expression covers a single path if it matches it.
-    fn regex_covers(&self, segments: &[Segment], rest: bool, later: &Conditions<'_>) -> Option<usize> {
+    fn regex_covers(&self, segments: &Segments, rest: bool, later: &Conditions<'_>) -> Option<usize> {
         let path = if rest { None } else { literal(segments) }?;
         let fits = |earlier: &Route| path_fits(&earlier.path, &path);
         self.regexes.covers_where(later, fits)
@@ -102,9 +103,9 @@ impl<'a> Earlier<'a> {
 }
 
 /// The one path that segments without captures stand for.
-fn literal(segments: &[Segment]) -> Option<String> {
+fn literal(segments: &Segments) -> Option<String> {
     let mut path = String::new();
-    for segment in segments {
+    for segment in segments.iter() {
         let Segment::Literal(text) = segment else { return None };
         path.push('/');
         path.push_str(text);
@@ -120,7 +121,7 @@ enum Key<'a> {
 }
 
 impl<'a> Key<'a> {
-    fn of(segment: &'a Segment) -> Key<'a> {
+    fn of(segment: Segment<'a>) -> Key<'a> {
         match segment {
             Segment::Literal(text) => Key::Literal(text),
             Segment::Capture(_) => Key::Capture,
@@ -133,15 +134,15 @@ const VARIED_MAX: usize = 6;
 
 /// All shapes that an earlier route may have to cover these segments: each literal as it is or as a capture (which
 /// takes no empty segment).
-fn generalise<'a>(segments: &'a [Segment], shape: &mut Vec<Key<'a>>, shapes: &mut Vec<Vec<Key<'a>>>) {
+fn generalise<'a>(segments: &[Key<'a>], shape: &mut Vec<Key<'a>>, shapes: &mut Vec<Vec<Key<'a>>>) {
     let Some((first, rest)) = segments.split_first() else {
         shapes.push(shape.clone());
         return;
     };
-    shape.push(Key::of(first));
+    shape.push(*first);
     generalise(rest, shape, shapes);
     shape.pop();
-    let varies = matches!(first, Segment::Literal(text) if !text.is_empty()) && shape.len() < VARIED_MAX;
+    let varies = matches!(first, Key::Literal(text) if !text.is_empty()) && shape.len() < VARIED_MAX;
     if varies {
         shape.push(Key::Capture);
         generalise(rest, shape, shapes);

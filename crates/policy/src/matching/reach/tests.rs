@@ -6,11 +6,12 @@ use super::*;
 use crate::decide::Request;
 use crate::file::load;
 use crate::matching::check;
-use crate::model::{Bounds, Networks, OwnTimeouts, Target, Text, Tls, ValueMatch};
+use crate::model::{self, Bounds, Networks, Target, ValueMatch};
 use crate::source::{Files, Span};
 use proptest::prelude::*;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// One file.
 struct One(String);
@@ -94,30 +95,26 @@ fn routes_that_some_request_reaches_are_alive() {
 
 fn route(path: PathPattern) -> Route {
     Route {
-        name: String::new(),
+        name: "".into(),
         path,
-        methods: Vec::new(),
-        headers: Vec::new(),
-        queries: Vec::new(),
-        cookies: Vec::new(),
-        client: None,
-        to: Target::Answer { status: 200, body: Text::default(), headers: Vec::new() },
+        others: None,
+        to: Target::Split(Box::default()),
         grpc_web: false,
-        timeouts: OwnTimeouts::default(),
+        own_timeouts: None,
         at: Span::default(),
     }
 }
 
 fn site(routes: Vec<Route>) -> Site {
     Site {
-        name: String::new(),
-        hosts: Vec::new(),
+        name: "".into(),
+        hosts: Box::default(),
         listeners: None,
-        routes,
+        routes: routes.into(),
         redirect_to_https: None,
-        tls: Tls::default(),
+        tls: Arc::default(),
         bounds: Bounds { head_bytes: 1, fields: 1, body_bytes: 1, streams: 1 },
-        errors: Vec::new(),
+        errors: Box::default(),
         at: Span::default(),
     }
 }
@@ -129,20 +126,20 @@ fn text() -> impl Strategy<Value = String> {
 
 fn path() -> impl Strategy<Value = PathPattern> {
     let segment = prop_oneof![
-        3 => prop::sample::select(vec!["a", "b", "ab"]).prop_map(|text| Segment::Literal(text.to_owned())),
-        1 => Just(Segment::Capture("c".to_owned())),
+        3 => prop::sample::select(vec!["a", "b", "ab"]).prop_map(Segment::Literal),
+        1 => Just(Segment::Capture("c")),
     ];
     let segments = (prop::collection::vec(segment, 0..3), any::<bool>(), any::<bool>());
     let regexes = vec![".*", "/.*", "/a.*", "/[ab]+", "/(?P<x>.*)", "(/a|/b)(/.*)?", "\\*", "/a/?b?"];
     prop_oneof![
         1 => Just(PathPattern::Any),
         2 => prop::sample::select(regexes)
-            .prop_map(|text| PathPattern::Regex(regex::Regex::new(&format!("^(?:{text})$")).unwrap())),
+            .prop_map(|text| PathPattern::Regex(Box::new(regex::Regex::new(&format!("^(?:{text})$")).unwrap()))),
         4 => segments.prop_map(|(mut segments, rest, slash)| {
             if !rest && (slash || segments.is_empty()) {
-                segments.push(Segment::Literal(String::new()));
+                segments.push(Segment::Literal(""));
             }
-            PathPattern::Segments { segments, rest }
+            PathPattern::Segments { segments: segments.into_iter().collect(), rest }
         }),
     ]
 }
@@ -177,13 +174,10 @@ fn networks() -> impl Strategy<Value = Option<Networks>> {
 fn any_route() -> impl Strategy<Value = Route> {
     let methods = prop::sample::subsequence(vec!["GET", "PUT"], 0..2);
     (path(), methods, values(), values(), values(), networks()).prop_map(
-        |(path, methods, headers, queries, cookies, client)| Route {
-            methods: methods.into_iter().map(str::to_owned).collect(),
-            headers,
-            queries,
-            cookies,
-            client,
-            ..route(path)
+        |(path, methods, headers, queries, cookies, client)| {
+            let methods = methods.into_iter().map(str::to_owned).collect();
+            let others = model::Conditions { methods, headers, queries, cookies, client };
+            Route { others: others.kept(), ..route(path) }
         },
     )
 }

@@ -139,6 +139,16 @@ impl Tidegate {
         line.split_whitespace().next().unwrap().parse().unwrap()
     }
 
+    /// Kilobytes of memory that supervisor and engine have to themselves.
+    pub fn private_kb(&self) -> u64 {
+        let of = |pid: u32| -> u64 {
+            let map = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap();
+            let private = map.lines().filter(|line| line.starts_with("Private_"));
+            private.map(|line| line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap()).sum()
+        };
+        of(self.pid()) + of(self.engine_pid())
+    }
+
     /// Sends it a signal by name (`TERM`).
     pub fn signal(&self, name: &str) {
         let status =
