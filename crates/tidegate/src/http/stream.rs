@@ -67,13 +67,15 @@ impl Stream {
 
     /// Reads into `buffer`, which must not be empty. `Ok(0)` is the end: FIN, or TLS's `close_notify`.
     pub fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        let mut read = ReadBuf::new(buffer);
-        ready!(match self {
-            Stream::Plain(stream) => Pin::new(stream).poll_read(cx, &mut read),
-            Stream::Tls(stream) => stream.poll_read(cx, &mut read),
-            Stream::Translated(stream) => return stream.poll_read(cx, buffer),
-        })?;
-        Poll::Ready(Ok(read.filled().len()))
+        match self {
+            Stream::Plain(stream) => stream.poll_receive(cx, buffer),
+            Stream::Tls(stream) => {
+                let mut read = ReadBuf::new(buffer);
+                ready!(stream.poll_read(cx, &mut read))?;
+                Poll::Ready(Ok(read.filled().len()))
+            }
+            Stream::Translated(stream) => stream.poll_read(cx, buffer),
+        }
     }
 
     /// Reads into `buffer`, whose storage need not have been written before; only of a connection of its own.
