@@ -90,6 +90,11 @@ impl Incoming {
         self.refusal.get_or_insert(refusal);
     }
 
+    /// Why the rest of the block was not looked at. The compression is out of step then, whatever the request is worth.
+    pub fn broken_off(&self) -> Option<Refusal> {
+        self.refusal.filter(|refusal| matches!(refusal, Refusal::Bytes | Refusal::Abuse))
+    }
+
     /// RFC 9113 section 8.3: each once, before all others.
     fn pseudo(&mut self, name: &[u8], value: &[u8]) -> Result<(), Refusal> {
         let place = match name {
@@ -210,6 +215,21 @@ impl Incoming {
         head: &mut RequestHead,
         limits: HeadLimits,
     ) -> Result<RequestText, Refusal> {
+        let result = self.finish_text(has_body, websocket_key, head, limits);
+        if result.is_err() {
+            // Nobody is to find another's method and places in it.
+            head.clear();
+        }
+        result
+    }
+
+    fn finish_text(
+        &mut self,
+        has_body: bool,
+        websocket_key: &[u8],
+        head: &mut RequestHead,
+        limits: HeadLimits,
+    ) -> Result<RequestText, Refusal> {
         if let Some(refusal) = self.refusal {
             return Err(refusal);
         }
@@ -313,7 +333,11 @@ impl Trailers {
         if let Err(refusal) = refusal {
             self.refusal.get_or_insert(refusal);
         }
-        refusal != Err(Refusal::Abuse) && self.refusal != Some(Refusal::Bytes)
+        if refusal == Err(Refusal::Abuse) {
+            // Whatever else was wrong: nothing after this is looked at.
+            self.refusal = Some(Refusal::Abuse);
+        }
+        !matches!(self.refusal, Some(Refusal::Abuse | Refusal::Bytes))
     }
 
     fn add(&mut self, name: &[u8], value: &[u8]) -> Result<(), Refusal> {

@@ -190,6 +190,35 @@ fn a_handshake_has_no_length() {
     assert!(!text.contains("content-length") && parsed.framing == Framing::None, "{text}");
 }
 
+#[test]
+fn who_is_refused_has_no_places_of_another() {
+    let mut head = RequestHead::new();
+    assert_eq!(head.parse(b"HEAD /secret HTTP/1.1\r\nhost: a\r\n\r\n", LIMITS), Ok(true));
+    let mut incoming = Incoming::default();
+    incoming.begin(20);
+    incoming.field(b":method", b"GET");
+    let refused = incoming.finish(false, b"", &mut head, LIMITS);
+    assert_eq!(refused, Err(Refusal::Head(HeadError::TooLarge)));
+    assert_eq!(format!("{head:?}"), format!("{:?}", RequestHead::new()));
+}
+
+#[test]
+fn what_was_not_read_to_its_end_is_told_apart() {
+    // First too large, which is an affair of the stream alone, then so large that nobody reads on.
+    let mut trailers = Trailers::new(100);
+    while trailers.field(b"x-a", &[b'a'; 40]) {}
+    assert_eq!(trailers.finish(), Err(Refusal::Abuse));
+    let mut incoming = Incoming::default();
+    incoming.begin(100);
+    assert!(incoming.field(b":path", &[b'a'; 80]));
+    assert_eq!(incoming.broken_off(), None);
+    while incoming.field(b"x-a", &[b'a'; 40]) {}
+    assert_eq!(incoming.broken_off(), Some(Refusal::Abuse));
+    incoming.begin(100);
+    assert!(!incoming.field(b"X-A", b"a"));
+    assert_eq!(incoming.broken_off(), Some(Refusal::Bytes));
+}
+
 fn headers(fields: &[(&'static str, &'static str)]) -> HeaderMap {
     let pairs =
         fields.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));

@@ -8,6 +8,8 @@ mod flow;
 mod frame;
 mod receive;
 mod streams;
+#[cfg(test)]
+mod tests;
 
 pub use frame::Code;
 pub use receive::{Fault, Opened};
@@ -88,6 +90,8 @@ pub struct State {
     written: u64,
     /// The socket takes no more, and frames wait for it.
     blocked: bool,
+    /// Nothing was read because of them, and nobody waits for the socket to have something.
+    clogged: bool,
     watch: FrameWatch,
     /// Read, but not a whole frame yet.
     partial: Vec<u8>,
@@ -145,6 +149,7 @@ impl Session {
             read: 0,
             written: 0,
             blocked: false,
+            clogged: false,
             watch,
             partial: early,
             greeted: false,
@@ -196,6 +201,7 @@ impl Session {
         let mut state = self.0.state.borrow_mut();
         let state = &mut *state;
         if state.out.len() - state.sent > CLOGGED {
+            state.clogged = true;
             return Poll::Pending;
         }
         let kept = state.partial.len();
@@ -248,6 +254,9 @@ impl State {
         self.driving = false;
         let drained = self.poll_write(cx);
         self.blocked = drained.is_pending();
+        if !self.blocked && std::mem::take(&mut self.clogged) {
+            cx.waker().wake_by_ref();
+        }
         if !self.blocked && self.flow.has_room() {
             self.tell_writers(cx);
         }
@@ -256,7 +265,15 @@ impl State {
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.sent < self.out.len() {
-            match ready!(self.socket.poll_write(cx, &self.out[self.sent..], &[]))? {
+            let Poll::Ready(written) = self.socket.poll_write(cx, &self.out[self.sent..], &[]) else {
+                // One who reads slowly, so that it never is empty, is not to make it grow.
+                if self.sent >= COLLECTED_MAX {
+                    self.out.drain(..self.sent);
+                    self.sent = 0;
+                }
+                return Poll::Pending;
+            };
+            match written? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 count => {
                     self.sent += count;
@@ -365,9 +382,9 @@ impl State {
         self.wake_task();
     }
 
-    /// Whether it has ended for both sides, so that nothing but a good-bye is left to say.
+    /// Whether it has ended for both sides, and the client has taken all, so that nothing but a good-bye is left to say.
     pub fn is_over(&self) -> bool {
-        (self.left || self.last_served != u32::MAX) && self.streams.is_empty()
+        (self.left || self.last_served != u32::MAX) && self.streams.is_empty() && !self.holds_back()
     }
 
     /// Says that the connection ends, and why; `word` is for people.
@@ -491,8 +508,13 @@ impl State {
     /// one, though the rest of the request is not wanted.
     pub fn drop_stream(&mut self, stream: &Rc<StreamCell>) {
         let code = if stream.is_local_ended() { Code::NO_ERROR } else { Code::INTERNAL_ERROR };
+        self.writers.remove(&stream.id);
         if self.find(stream.id).is_some() {
             self.reset(stream.id, code);
+        } else {
+            // It has ended on both sides, yet nobody has taken all of it.
+            let untaken = stream.cut(code);
+            self.release_connection(untaken);
         }
     }
 }

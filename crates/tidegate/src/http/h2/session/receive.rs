@@ -238,7 +238,7 @@ impl State {
         let ends = block.flags & frame::END_STREAM != 0;
         if id <= self.last {
             let is_ended = self.find(id).map(|stream| stream.is_remote_ended());
-            let is_ignored = is_ended.is_none() && self.reset_early.contains(&id);
+            let is_ignored = is_ended.is_none() && (id > self.last_served || self.reset_early.contains(&id));
             if !is_ignored && is_ended != Some(false) {
                 return Err(Code::STREAM_CLOSED.into());
             }
@@ -249,6 +249,12 @@ impl State {
         let incoming = &mut self.incoming;
         let decoded = self.decoder.decode(bytes, |name, value| incoming.field(name, value));
         decoded.map_err(|_| Code::COMPRESSION_ERROR)?;
+        // RFC 9113 section 4.3: also of a stream that is not served the block is to be read to its end.
+        match self.incoming.broken_off() {
+            Some(Refusal::Abuse) => return Err(Flood::HeaderBomb.into()),
+            Some(_) => return Err(Code::PROTOCOL_ERROR.into()),
+            None => {}
+        }
         // RFC 9113 section 6.8: what came behind the last one is ignored.
         if id > self.last_served {
             return Ok(None);
