@@ -25,4 +25,5 @@ mod server_gone;
 mod sessions;
 mod splice;
 mod tls;
+mod turns;
 mod upgrade;

@@ -10,6 +10,9 @@ use std::ops::Range;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+/// After so many bytes in one direction it is the others' turn, however fast both sides are.
+const TURN_BYTES: usize = 256 * 1024;
+
 /// One direction: what was read and not yet written, and how far its end is known.
 #[derive(Default)]
 struct Lane {
@@ -21,6 +24,8 @@ struct Lane {
     told: bool,
     /// Bytes written.
     bytes: u64,
+    /// Bytes read in this turn.
+    turn: usize,
 }
 
 /// Bytes that went through a tunnel.
@@ -111,6 +116,7 @@ fn pump(
     to: (&mut Stream, Gone),
 ) -> Result<(), ProxyError> {
     let ((from, from_gone), (to, to_gone)) = (from, to);
+    lane.turn = 0;
     loop {
         while let (false, Some(buffer)) = (lane.pending.is_empty(), &lane.buffer) {
             match to.poll_write(cx, &buffer[lane.pending.clone()], &[]) {
@@ -128,6 +134,11 @@ fn pump(
             return Ok(());
         }
         if lane.buffer.is_none() && from.poll_readable(cx).is_pending() {
+            return Ok(());
+        }
+        if lane.turn >= TURN_BYTES {
+            lane.buffer = None;
+            cx.waker().wake_by_ref();
             return Ok(());
         }
         let buffer = lane.buffer.get_or_insert_with(Buffer::take);
@@ -152,6 +163,7 @@ impl Lane {
     }
 
     fn read(&mut self, read: usize) {
+        self.turn += read;
         self.pending = 0..read;
         self.ended = read == 0;
     }

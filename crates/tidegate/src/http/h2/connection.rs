@@ -57,6 +57,7 @@ pub async fn run(worker: Rc<Worker>, client: Client, early: Vec<u8>) {
         peer: Peer { address: peer, listener, tls },
         waits: None,
         written: 0,
+        last: 0,
         leaving: false,
     };
     poll_fn(|cx| serving.poll(cx)).await;
@@ -95,6 +96,8 @@ struct Serving<'a> {
     waits: Option<Wait>,
     /// Bytes that the client had been given when it was set.
     written: u64,
+    /// The last stream that there was then.
+    last: u32,
     /// The client was told that no more requests are taken.
     leaving: bool,
 }
@@ -258,12 +261,14 @@ impl Serving<'_> {
             (Wait::Idle, timeouts.idle)
         };
         // What the client says meanwhile does not show that it reads.
-        let written = state.written();
+        let (written, last) = (state.written(), state.last());
         drop(state);
-        let moves = wait == Wait::Reading && self.written != written;
+        // Each head has a time of its own, also where one follows another without a pause.
+        let moves =
+            wait == Wait::Reading && self.written != written || wait == Wait::Head && self.last != last;
         if self.waits != Some(wait) || moves {
             self.waits = Some(wait);
-            self.written = written;
+            (self.written, self.last) = (written, last);
             self.timer.arm(time);
         }
         // Asked in any case: so that a drain or a stop wakes this task.

@@ -1,7 +1,7 @@
 //! The answer's half of an exchange: what the server says, piece by piece, to the client.
 
 use super::splice::{Next, Splice};
-use super::{Ending, Exchange};
+use super::{Ending, Exchange, TURN_BYTES};
 use crate::error::ProxyError;
 use crate::http::h1::body::BodyReader;
 use crate::http::h1::response_head::Reframing;
@@ -42,6 +42,8 @@ pub(super) struct Download {
     pub client_full: bool,
     /// The way of a large body.
     pub splice: Splice,
+    /// Bytes of the body that were read in this turn.
+    pub turn: usize,
 }
 
 impl Exchange<'_> {
@@ -221,6 +223,11 @@ impl Exchange<'_> {
             self.download.buffer = None;
             return Ok(false);
         }
+        if self.download.turn >= TURN_BYTES {
+            self.download.buffer = None;
+            cx.waker().wake_by_ref();
+            return Ok(false);
+        }
         let read = match self.read_server(cx, 0) {
             None => return Ok(false),
             Some(Ok(0)) => return self.server_finished(),
@@ -228,6 +235,7 @@ impl Exchange<'_> {
             Some(Ok(read)) => read,
         };
         self.moved = true;
+        self.download.turn += read;
         let (Some(buffer), Some(body)) = (&mut self.download.buffer, &mut self.download.body) else {
             return Ok(false);
         };

@@ -32,6 +32,10 @@ use std::time::Instant;
 use upload::Upload;
 use wire::h1::Framing;
 
+/// After so many bytes that were read in one direction it is the others' turn, however fast both sides are: a socket that
+/// always has a buffer full of bytes never makes its task wait.
+const TURN_BYTES: usize = 256 * 1024;
+
 /// What an exchange must know of its surroundings.
 pub struct Terms<'a> {
     /// Times on this route towards this pool.
@@ -167,6 +171,7 @@ impl<'a> Exchange<'a> {
 
     /// Moves both directions as far as they go.
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Ending, Failure>> {
+        (self.upload.turn, self.download.turn) = (0, 0);
         if let Err(error) = self.poll_upload(cx) {
             return Poll::Ready(Err(self.failure(error)));
         }

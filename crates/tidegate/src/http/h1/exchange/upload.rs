@@ -1,7 +1,7 @@
 //! The request's half of an exchange: its head, then its body as the client delivers it.
 
-use super::Exchange;
 use super::splice::{Next, Splice};
+use super::{Exchange, TURN_BYTES};
 use crate::error::ProxyError;
 use crate::http::h1::BodyState;
 use crate::http::h1::body::{BodyReader, FirstBody};
@@ -45,6 +45,8 @@ pub(super) struct Upload {
     pub client_finished: bool,
     /// The way of a large body.
     pub splice: Splice,
+    /// Bytes of the body that were read in this turn.
+    pub turn: usize,
 }
 
 impl Upload {
@@ -64,6 +66,7 @@ impl Upload {
             broken: false,
             client_finished: false,
             splice: Splice::default(),
+            turn: 0,
         }
     }
 
@@ -154,6 +157,10 @@ impl Exchange<'_> {
                 Next::Copy => {}
             }
         }
+        if self.upload.turn >= TURN_BYTES {
+            cx.waker().wake_by_ref();
+            return Ok(false);
+        }
         let head = self.active.head.length as usize;
         let held = self.upload.held.end.max(head);
         // A large buffer is for a body that fills the small one, not for one that drips.
@@ -171,6 +178,7 @@ impl Exchange<'_> {
             Poll::Ready(Ok(read)) => read,
         };
         self.moved = true;
+        self.upload.turn += read;
         self.upload.begun = true;
         self.upload.at_hand = keeps;
         self.upload.filled = base + read == self.active.input.len();

@@ -364,6 +364,11 @@ impl State {
         self.block.is_some() || self.greeted && self.partial.get(3).is_some_and(|kind| HEADS.contains(kind))
     }
 
+    /// The last stream that the client has begun.
+    pub fn last(&self) -> u32 {
+        self.last
+    }
+
     /// Whether the client's preface and settings have come.
     pub fn is_settled(&self) -> bool {
         self.settled
