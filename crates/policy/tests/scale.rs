@@ -46,7 +46,7 @@ fn many(kind: &str) -> String {
         match kind {
             "hosts" => writeln!(text, "  h{index}.example.com: {{ to: app }}").unwrap(),
             _ => {
-                writeln!(text, "      - {{ path: /section{}/page{index}/*, to: app }}", index % 100).unwrap()
+                writeln!(text, "      - {{ path: /section{}/page{index}/*, to: app }}", index % 100).unwrap();
             }
         }
     }

@@ -16,7 +16,7 @@ use policy::source::{Diagnostic, Files, Severity, Sources, render};
 use policy::testing::{self, Failure};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 /// A configuration that has been looked at, whatever came of it.
@@ -194,28 +194,12 @@ fn load_accepted(handover: &Handover) -> Result<Policy, String> {
 /// Makes a value in a thread of its own, and gives a copy that was made in this one.
 ///
 /// Each thread allocates from pages of its own. What is made on the way to a large configuration is many times its size,
-/// and whatever stays of it would hold the pages that it happens to lie in; the copy lies close together elsewhere. The
-/// value is dropped where it was made: pages in which others free something become theirs.
-fn apart<T: Clone + Send + Sync, E: Send>(make: impl FnOnce() -> Result<T, E> + Send) -> Result<T, E> {
-    let (give, take) = mpsc::channel();
-    let (copied, wait) = mpsc::channel::<()>();
-    std::thread::scope(|scope| {
-        let making = scope.spawn(move || {
-            let made = Arc::new(make()?);
-            let _ = give.send(Arc::clone(&made));
-            drop(give);
-            // Ends when the other end is dropped.
-            let _ = wait.recv();
-            Ok(())
-        });
-        let copy = take.recv().ok().map(|made| T::clone(&made));
-        drop(copied);
-        match (making.join(), copy) {
-            (Ok(Ok(())), Some(copy)) => Ok(copy),
-            (Ok(Err(error)), _) => Err(error),
-            (Ok(Ok(())), None) => unreachable!("what was made was sent"),
-            (Err(panic), _) => std::panic::resume_unwind(panic),
-        }
+/// and whatever stays of it would hold the pages that it happens to lie in; the copy lies close together elsewhere.
+fn apart<T: Clone + Send, E: Send>(make: impl FnOnce() -> Result<T, E> + Send) -> Result<T, E> {
+    std::thread::scope(|scope| match scope.spawn(make).join() {
+        Ok(Ok(made)) => Ok(T::clone(&made)),
+        Ok(Err(error)) => Err(error),
+        Err(panic) => std::panic::resume_unwind(panic),
     })
 }
 
