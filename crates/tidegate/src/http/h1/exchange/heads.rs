@@ -87,7 +87,7 @@ impl Exchange<'_> {
             self.download.unread.start + self.active.response.length as usize..self.download.unread.end;
         let piece = body.feed(&mut buffer[first.clone()]).map_err(ProxyError::ResponseBody)?;
         // Behind what may go wrong, for a client of a later version has it at once.
-        self.write_final(connection, framing);
+        self.write_final(connection, framing, body.is_done());
         self.tally.bytes_out += piece.content as u64;
         self.download.excess = piece.consumed < first.len();
         self.download.framing = framing;
@@ -103,7 +103,7 @@ impl Exchange<'_> {
     }
 
     /// Writes the client's head, with what the rules have to add.
-    fn write_final(&mut self, connection: Connection, framing: Reframing) {
+    fn write_final(&mut self, connection: Connection, framing: Reframing, is_whole: bool) {
         let Some(buffer) = &self.download.buffer else { return };
         let bytes = &buffer[self.download.unread.clone()];
         let mut lines = std::mem::take(&mut self.active.lines);
@@ -112,7 +112,10 @@ impl Exchange<'_> {
         let response = &self.active.response;
         // An interim one that is still to be written goes before it.
         let is_first = self.active.answer.is_empty();
-        if is_first && give_final(&mut self.client.stream, response, bytes, framing, &mut lines) {
+        // Where nothing but the end is left to be told, it goes with the head: gRPC knows no other form of it.
+        let ends_later = !is_whole || self.download.ended;
+        if is_first && ends_later && give_final(&mut self.client.stream, response, bytes, framing, &mut lines)
+        {
             self.download.answered = true;
         } else {
             let old_client = self.active.head.version == Version::Http10;
@@ -143,7 +146,7 @@ impl Exchange<'_> {
     }
 
     fn upgraded(&mut self) -> Ending {
-        self.write_final(Connection::Upgrade, Reframing::AsIs);
+        self.write_final(Connection::Upgrade, Reframing::AsIs, false);
         let start = self.download.unread.start + self.active.response.length as usize;
         Ending::Upgraded { buffer: self.download.buffer.take(), early: start..self.download.unread.end }
     }
