@@ -121,7 +121,8 @@ fn stands_still(count: impl Fn() -> u64) -> u64 {
 }
 
 fn stuck_client(running: &mut Running) {
-    let size = 60_000_000;
+    // More than the buffers of both kernels take, which grow for who is fast.
+    let size = 150_000_000;
     let mut connection = running.connect();
     let exchange = connection.start(Request::get(&format!("/size/{size}")));
     let sent = stands_still(|| running.origin().sent());
@@ -132,7 +133,8 @@ fn stuck_client(running: &mut Running) {
 }
 
 fn stuck_server(running: &mut Running) {
-    let size = 60_000_000;
+    // More than the buffers of both kernels take, which grow for who is fast.
+    let size = 150_000_000;
     let mut connection = running.connect();
     let exchange = connection.start(Request::post("/sip/60000", vec![b'x'; size as usize]));
     let sent = stands_still(|| connection.written());
