@@ -1,6 +1,7 @@
 //! From the fields of a client's block to a request's head: its text, which the gate then reads.
 
 use super::to_text::{RequestText, WEBSOCKET};
+use crate::field::is_token_byte;
 use crate::h1::{HeadError, HeadLimits, Known, RequestHead};
 use crate::hpack::ENTRY_OVERHEAD;
 use crate::uri::split_authority;
@@ -395,31 +396,13 @@ fn is_name(name: &[u8]) -> bool {
     !name.is_empty() && name.iter().all(|byte| is_token(*byte) && !byte.is_ascii_uppercase())
 }
 
-/// RFC 9110 section 5.6.2.
+/// As [`is_token_byte`], by a table.
 fn is_token(byte: u8) -> bool {
     const TOKEN: [bool; 256] = {
         let mut token = [false; 256];
         let mut byte = 0;
-        while byte < 128 {
-            let known = byte as u8;
-            token[byte] = known.is_ascii_alphanumeric()
-                || matches!(
-                    known,
-                    b'!' | b'#'
-                        | b'$'
-                        | b'%'
-                        | b'&'
-                        | b'\''
-                        | b'*'
-                        | b'+'
-                        | b'-'
-                        | b'.'
-                        | b'^'
-                        | b'_'
-                        | b'`'
-                        | b'|'
-                        | b'~'
-                );
+        while byte < token.len() {
+            token[byte] = is_token_byte(byte as u8);
             byte += 1;
         }
         token
